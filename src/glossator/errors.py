@@ -1,0 +1,95 @@
+"""Every error that Glossator raises on purpose, in one tree.
+
+    GlossatorError                 exit code 1 unless a subclass says otherwise
+    ├── UserError                  exit code 2: the person must change something
+    │   ├── SettingsError          a setting, flag or file of settings is wrong
+    │   ├── UnknownNameError       a feature, site, model, dictionary or corpus that does not exist
+    │   ├── ShapeMismatchError     two things that do not fit: widths, sites, sizes
+    │   ├── CorpusError            a corpus that is empty, binary, unreadable or too small
+    │   ├── IndexMismatchError     an index that answers another question than the one asked
+    │   └── MissingExtraError      an optional dependency is not installed
+    ├── StorageError               exit code 3: what is stored cannot be read or written
+    │   ├── CorruptFileError       a file is not what its manifest or checksum says
+    │   └── BusyError              another process holds the lock
+    ├── AssetError                 exit code 4: a starter asset could not be fetched or verified
+    └── ProbeError                 exit code 1: the subject or the dictionary failed while measuring
+
+A message gives the value, what was allowed and the next step. The command line prints it without a
+traceback. Foreign exceptions are translated where they are caught, `raise … from exc`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class GlossatorError(Exception):
+    """Anything that Glossator raises on purpose."""
+
+    exit_code = 1
+
+
+class UserError(GlossatorError):
+    """The person must change something: an argument, a file, a setting."""
+
+    exit_code = 2
+
+
+class SettingsError(UserError):
+    """A setting is unknown, malformed or out of range."""
+
+
+class UnknownNameError(UserError):
+    """A feature, site, subject, dictionary or corpus that does not exist."""
+
+
+class ShapeMismatchError(UserError):
+    """Two things that do not fit each other, both named in the message."""
+
+
+class CorpusError(UserError):
+    """A corpus that is empty, binary, unreadable or too small."""
+
+
+class IndexMismatchError(UserError):
+    """An index that was built from something else than what is asked for."""
+
+
+class MissingExtraError(UserError):
+    """An optional dependency is needed and not installed."""
+
+    @classmethod
+    def for_extra(cls, extra: str, why: str) -> MissingExtraError:
+        """The error for a missing `extra`, saying what it is needed for and how to get it."""
+        return cls(f"{why} needs the extra {extra!r}, which is not installed: pip install 'glossator[{extra}]'")
+
+
+class StorageError(GlossatorError):
+    """What is stored cannot be read or written."""
+
+    exit_code = 3
+
+
+class CorruptFileError(StorageError):
+    """A stored file is truncated, altered or not what its manifest says."""
+
+
+class BusyError(StorageError):
+    """Another process holds what this one needs."""
+
+
+class AssetError(GlossatorError):
+    """A starter asset could not be fetched, or is not what its checksum says."""
+
+    exit_code = 4
+
+
+class ProbeError(GlossatorError):
+    """The subject or the dictionary failed while measuring."""
+
+
+def listed(names: Iterable[object], limit: int = 12) -> str:
+    """`names` for a message: sorted, quoted, and cut with a count after `limit`."""
+    ordered = sorted(str(n) for n in names)
+    shown = ", ".join(repr(n) for n in ordered[:limit])
+    return shown if len(ordered) <= limit else f"{shown} and {len(ordered) - limit} more"

@@ -1,0 +1,48 @@
+"""The vocabulary as types: what crosses from one room to another, and what is stored.
+
+Every record is frozen and refuses unknown fields, so a stored record that an older or newer
+Glossator wrote is either read exactly or refused with a message.
+"""
+
+from glossator.records.base import Record, content_id
+from glossator.records.evidence import Evidence, EvidenceKind, Window
+from glossator.records.explanation import Explanation, ExplanationFlag, FeatureCard, TokenEffect, Verdict, VerdictKind
+from glossator.records.feature import FeatureRef, SiteKind, SiteRef, Split
+from glossator.records.predicate import (
+    AllOf,
+    AnyOf,
+    Followed,
+    Not,
+    Position,
+    Preceded,
+    Predicate,
+    TokenIn,
+    TokenMatches,
+    WeightedWord,
+    WeightedWords,
+    WindowContains,
+    WordIn,
+    WordMatches,
+    parse_predicate,
+    predicate_json,
+)
+from glossator.records.score import (
+    Baseline,
+    BaselineName,
+    Interval,
+    Metric,
+    Negatives,
+    Score,
+    ScoreMethod,
+)
+
+__all__ = [
+    "Record", "content_id",
+    "Split", "SiteKind", "SiteRef", "FeatureRef",
+    "Predicate", "TokenIn", "TokenMatches", "WordIn", "WordMatches", "Preceded", "Followed",
+    "WindowContains", "WeightedWord", "WeightedWords", "Position", "AllOf", "AnyOf", "Not",
+    "parse_predicate", "predicate_json",
+    "Window", "Evidence", "EvidenceKind",
+    "Interval", "Negatives", "Metric", "ScoreMethod", "BaselineName", "Baseline", "Score",
+    "Explanation", "ExplanationFlag", "Verdict", "VerdictKind", "TokenEffect", "FeatureCard",
+]  # fmt: skip

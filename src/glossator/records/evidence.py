@@ -1,0 +1,70 @@
+"""Anything measured that a claim may cite, with enough to measure it again."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field, JsonValue
+
+from glossator.records.base import Record, content_id
+from glossator.records.feature import FeatureRef, Split
+
+
+class Window(Record):
+    """A run of tokens around a peak, with the feature's activation at each token.
+
+    Only what is shown or stored becomes a `Window`; searches over many windows stay in arrays.
+    """
+
+    document: str
+    """The document's id."""
+    split: Split
+    """The document's split."""
+    start: int = Field(ge=0)
+    """Global position of the first token in the split's token stream."""
+    tokens: tuple[str, ...]
+    """Token texts, special tokens raw."""
+    activations: tuple[float, ...]
+    """The feature's activation at each token; 0 where silent."""
+    peak: int = Field(ge=0)
+    """Index of the window's centre token within `tokens`: where it fires most, or was sampled."""
+
+
+class EvidenceKind(StrEnum):
+    """What was measured."""
+
+    WINDOWS = "windows"
+    """Windows where the feature fires, by quantile, from `explore`."""
+    SILENT_WINDOWS = "silent_windows"
+    """Windows where it is silent: random or hard negatives, from `explore`."""
+    STATISTICS = "statistics"
+    """Density, maximum and histogram over the index."""
+    TOKEN_EFFECTS = "token_effects"
+    """Output tokens promoted and suppressed through the unembedding."""
+    NEIGHBOURS = "neighbours"
+    """Nearest features by direction and by co-activation."""
+    SCORE = "score"
+    """The per-example outcome behind a score (document ids and outcomes, never sealed text)."""
+
+
+class Evidence(Record):
+    """One measurement. Its id is derived from the feature, the kind, the recipe and the payload."""
+
+    id: str
+    """`e-` and 12 hex digits."""
+    feature: FeatureRef
+    """The feature that was measured."""
+    kind: EvidenceKind
+    """What was measured."""
+    recipe: dict[str, JsonValue]
+    """What to do to measure it again: index identity, seed, counts, code version."""
+    payload: JsonValue
+    """What came out."""
+
+    @classmethod
+    def of(
+        cls, feature: FeatureRef, kind: EvidenceKind, recipe: dict[str, JsonValue], payload: JsonValue
+    ) -> Evidence:
+        """Evidence with the id that its content gives it."""
+        identity = content_id("e", {"feature": str(feature), "kind": kind, "recipe": recipe, "payload": payload})
+        return cls(id=identity, feature=feature, kind=kind, recipe=recipe, payload=payload)

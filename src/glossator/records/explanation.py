@@ -1,0 +1,127 @@
+"""What is claimed of a feature, what was decided, and the card that shows it all."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from glossator.records.base import Record, content_id
+from glossator.records.evidence import Window
+from glossator.records.feature import FeatureRef
+from glossator.records.predicate import Predicate, predicate_json
+from glossator.records.score import Score
+
+
+class ExplanationFlag(StrEnum):
+    """Something a reader should know about an explanation before trusting or paying for more."""
+
+    TOKEN_TRIVIAL = "token_trivial"
+    """Explained by the current token alone."""
+    BIGRAM_TRIVIAL = "bigram_trivial"
+    """Explained by the current and the previous token."""
+    DENSE = "dense"
+    """Fires on more than 10 % of tokens."""
+    SPARSE_EVIDENCE = "sparse_evidence"
+    """Fewer firings than the analyst wants for a firm label."""
+
+
+class Explanation(Record):
+    """Text and, where possible, the same claim in executable form."""
+
+    id: str
+    """`x-` and 12 hex digits, from feature, author, text and predicate."""
+    feature: FeatureRef
+    """The feature it explains."""
+    author: str
+    """Who wrote it: `embedded-analyst/1`, a model's name."""
+    text: str = Field(min_length=1, max_length=300)
+    """The label, in plain words."""
+    predicate: Predicate | None
+    """The same claim, executable."""
+    flags: tuple[ExplanationFlag, ...] = ()
+    """What a reader should know."""
+    evidence: tuple[str, ...] = ()
+    """Ids of the evidence that it rests on."""
+
+    @classmethod
+    def of(
+        cls,
+        feature: FeatureRef,
+        author: str,
+        text: str,
+        predicate: Predicate | None,
+        flags: tuple[ExplanationFlag, ...] = (),
+        evidence: tuple[str, ...] = (),
+    ) -> Explanation:
+        """An explanation with the id that its content gives it."""
+        executable = None if predicate is None else predicate_json(predicate)
+        identity = content_id("x", [str(feature), author, text, executable])
+        return cls(
+            id=identity, feature=feature, author=author, text=text, predicate=predicate, flags=flags, evidence=evidence
+        )
+
+
+class VerdictKind(StrEnum):
+    """What was decided, by a written rule, from scores."""
+
+    ACCEPTED = "accepted"
+    TENTATIVE = "tentative"
+    ABSTAINED = "abstained"
+
+
+class Verdict(Record):
+    """The decision about one feature, with its reason in words."""
+
+    kind: VerdictKind
+    """What was decided."""
+    reason: str
+    """Which rule decided it, with the numbers."""
+    tried: tuple[str, ...] = ()
+    """What was tried, best first, in words; kept above all where the verdict is abstention."""
+
+
+class TokenEffect(Record):
+    """How much a unit of the feature's direction raises (or lowers) one output token's logit."""
+
+    token: str
+    """The token's text."""
+    effect: float
+    """Change of the logit per unit along the direction, final norm folded in, mean logit removed."""
+
+
+class FeatureCard(Record):
+    """Everything known of one feature: what the table, the page and the JSON line are made from."""
+
+    feature: FeatureRef
+    """The feature."""
+    explanation: Explanation | None
+    """The label; None after abstention."""
+    verdict: Verdict
+    """The decision."""
+    scores: tuple[Score, ...]
+    """Every score, sealed unless it says otherwise."""
+    density: float
+    """Share of eligible `explore` tokens on which it fires."""
+    n_firings: int
+    """Firings on `explore`."""
+    max_activation: float
+    """The largest activation on `explore`."""
+    histogram_edges: tuple[float, ...]
+    """Edges of the log-spaced activation bins; one more than `histogram_counts`."""
+    histogram_counts: tuple[int, ...]
+    """Firings on `explore` per bin."""
+    promoted: tuple[TokenEffect, ...]
+    """Output tokens that the direction raises most."""
+    suppressed: tuple[TokenEffect, ...]
+    """Output tokens that it lowers most."""
+    windows: tuple[Window, ...]
+    """Firing windows from `explore`, strongest first."""
+    silent_windows: tuple[Window, ...]
+    """Hard negatives from `explore`."""
+    neighbours: tuple[int, ...]
+    """Nearest features by direction."""
+    evidence: tuple[str, ...]
+    """Ids of all evidence behind this card."""
+    index_identity: str
+    """Identity of the activation index that it was measured on."""
