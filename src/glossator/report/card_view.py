@@ -40,7 +40,9 @@ from glossator.report.wording import (
 _WINDOWS_AT_ONCE = 5
 _WINDOWS_PER_BAND = 12
 _SILENT_WINDOWS = 10
-_BRIGHT = 0.6
+_OUTPUT_TOKENS = 15
+_BRIGHT = 0.55
+"""Opacity above which black text reads better than white on the page's dark background."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ def window_markup(window: Window, maximum: float) -> Markup:
         classes = "f" + (" b" if opacity > _BRIGHT else "") + (" p" if i == window.peak else "")
         value = activation_words(activation)
         spans.append(f'<span class="{classes}" style="--a:{opacity:.2f}" title="{value}">{shown}</span>')
-    return Markup("".join(spans))  # noqa: S704 - token_html has escaped every token
+    return Markup("".join(spans))
 
 
 def _predicate_words(card: FeatureCard) -> str:
@@ -188,9 +190,7 @@ def _predicate_words(card: FeatureCard) -> str:
 
 
 def _cells(shown: Headline) -> tuple[CellView, ...]:
-    return tuple(
-        _cell(s) for s in (shown.detection_random, shown.detection_hard, shown.f1, shown.shuffled)
-    )
+    return tuple(_cell(s) for s in (shown.detection_random, shown.detection_hard, shown.f1, shown.shuffled))
 
 
 def _cell(measured: Score | Baseline | None) -> CellView:
@@ -214,7 +214,9 @@ def _score_view(score: Score) -> ScoreView:
         method=safe_text(score.interval.method) if score.interval else "",
         counts=f"{count(score.n_positive)} firing, {count(score.n_negative)} silent {unit}",
         unscored=safe_text(unscored_words(score)),
-        baselines=tuple(f"{BASELINE_WORDS[b.name]} {value_words(b.value, b.interval)}" for b in score.baselines),
+        baselines=tuple(
+            f"{BASELINE_WORDS[b.name]} {value_words(b.value, b.interval)}" for b in score.baselines
+        ),
         evidence=score.evidence or "",
         plot=score_plot(score),
     )
@@ -224,11 +226,11 @@ def _effects(effects: Sequence[TokenEffect]) -> tuple[EffectView, ...]:
     top = max((abs(e.effect) for e in effects if math.isfinite(e.effect)), default=0.0) or 1.0
     return tuple(
         EffectView(
-            Markup(token_html(e.token)),  # noqa: S704 - token_html escapes
+            Markup(token_html(e.token)),
             effect_words(e),
             round(100 * min(abs(e.effect) / top, 1.0), 1) if math.isfinite(e.effect) else 0.0,
         )
-        for e in effects
+        for e in effects[:_OUTPUT_TOKENS]
     )
 
 

@@ -30,6 +30,7 @@ def write_report(path: Path, cards: Sequence[FeatureCard], context: ReportContex
 
     Raises:
         StorageError: If the folder cannot be made or the file cannot be written.
+
     """
     page = render_report(cards, context)
     try:
@@ -37,7 +38,8 @@ def write_report(path: Path, cards: Sequence[FeatureCard], context: ReportContex
         _write_whole(path, page.encode())
     except OSError as exc:
         raise StorageError(
-            f"could not write the report to {str(path)!r}: {exc.strerror or exc}; free space or name another folder"
+            f"could not write the report to {str(path)!r}: {exc.strerror or exc};"
+            " free space or name another folder"
         ) from exc
     return path
 
@@ -47,8 +49,15 @@ def render_report(cards: Sequence[FeatureCard], context: ReportContext) -> str:
     anchors = _anchors(cards)
     views = [card_view(card, anchor) for card, anchor in zip(cards, anchors, strict=True)]
     at = {card.feature.index: anchor for card, anchor in zip(reversed(cards), reversed(anchors), strict=True)}
-    means = [(m, value_words(m.value, m.interval), whisker_plot(m.name, m.value, m.interval)) for m in context.means]
-    page = _environment().get_template("page.jinja").render(context=context, cards=views, anchors=at, means=means)
+    means = [
+        (m, value_words(m.value, m.interval), whisker_plot(m.name, m.value, m.interval))
+        for m in context.means
+    ]
+    page = (
+        _environment()
+        .get_template("page.jinja")
+        .render(context=context, cards=views, anchors=at, means=means)
+    )
     return page.encode("utf-8", "replace").decode()
 
 
