@@ -76,10 +76,14 @@ def test_a_terminal_gets_a_live_bar_and_names_are_not_markup() -> None:
         progress.advance(1_024, 4_096)
         progress.note("[bold] note")
         progress.advance(4_096, 4_096)
+        progress.stage("label", unit="features")
+        progress.advance(3, 25)
     shown = out.getvalue()
     assert "read [red]" in shown
     assert "[bold] note" in shown
     assert "4,096/4,096 tokens" in shown
+    assert "3/25 features" in shown
+    assert "3/3 features" not in shown
 
 
 def test_quiet_shows_nothing() -> None:

@@ -185,6 +185,14 @@ def test_25_features_stay_below_2_mb(tmp_path: Path) -> None:
     assert _Page(path.read_text("utf-8")).open == []
 
 
+def test_many_features_show_fewer_windows_and_say_so() -> None:
+    cards = fake_cards()[:3] * 40
+    many, few = render_report(cards, _context(cards)), render_report(cards[:3], _context(cards[:3]))
+    assert len(many) < 40 * len(few) * 0.75
+    assert "further windows are not shown" in many
+    assert "further windows are not shown" not in few
+
+
 def test_the_same_cards_make_the_same_page(html: str) -> None:
     cards = fake_cards()
     assert render_report(cards, _context(cards)) == html

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -38,11 +39,18 @@ from glossator.report.wording import (
 )
 
 _WINDOWS_AT_ONCE = 5
-_WINDOWS_PER_BAND = 12
-_SILENT_WINDOWS = 10
 _OUTPUT_TOKENS = 15
 _BRIGHT = 0.55
 """Opacity above which black text reads better than white on the page's dark background."""
+
+
+class WindowLimits(NamedTuple):
+    """How many windows of a card are put on the page."""
+
+    per_band: int = 12
+    """Firing windows per band."""
+    silent: int = 10
+    """Silent windows."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +143,7 @@ class CardView:
     index_identity: str
 
 
-def card_view(card: FeatureCard, anchor: str) -> CardView:
+def card_view(card: FeatureCard, anchor: str, limits: WindowLimits) -> CardView:
     """`card` for the template, to be found at `#anchor`."""
     explanation = card.explanation
     return CardView(
@@ -160,8 +168,8 @@ def card_view(card: FeatureCard, anchor: str) -> CardView:
         histogram=histogram(card),
         promoted=_effects(card.promoted),
         suppressed=_effects(card.suppressed),
-        bands=_bands(card),
-        silent=tuple(_window(w, card.max_activation) for w in card.silent_windows[:_SILENT_WINDOWS]),
+        bands=_bands(card, limits.per_band),
+        silent=tuple(_window(w, card.max_activation) for w in card.silent_windows[: limits.silent]),
         neighbours=card.neighbours,
         evidence=tuple(map(safe_text, card.evidence)),
         index_identity=safe_text(card.index_identity),
@@ -234,11 +242,11 @@ def _effects(effects: Sequence[TokenEffect]) -> tuple[EffectView, ...]:
     )
 
 
-def _bands(card: FeatureCard) -> tuple[BandView, ...]:
+def _bands(card: FeatureCard, limit: int) -> tuple[BandView, ...]:
     views: list[BandView] = []
     for band in bands(card):
         share = "" if band.share is None else f" · about {100 * band.share:.2g} % of firings"
-        shown = [_window(w, card.max_activation) for w in band.windows[:_WINDOWS_PER_BAND]]
+        shown = [_window(w, card.max_activation) for w in band.windows[:limit]]
         heading = f"Peak {activation_words(band.low)} to {activation_words(band.high)}{share}"
         first, more = tuple(shown[:_WINDOWS_AT_ONCE]), tuple(shown[_WINDOWS_AT_ONCE:])
         views.append(BandView(heading, first, more, len(band.windows) - len(shown)))

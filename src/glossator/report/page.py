@@ -16,13 +16,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from glossator.errors import StorageError
 from glossator.records import FeatureCard
-from glossator.report.card_view import card_view
+from glossator.report.card_view import WindowLimits, card_view
 from glossator.report.context import ReportContext, ReportTotals, SummaryMean
 from glossator.report.plots import whisker_plot
 from glossator.report.token_marks import safe_text
 from glossator.report.wording import count, value_words
 
 __all__ = ["ReportContext", "ReportTotals", "SummaryMean", "render_report", "write_report"]
+
+_MANY = 100
+"""Above so many cards each shows fewer windows, so that a browser can still open the page."""
 
 
 def write_report(path: Path, cards: Sequence[FeatureCard], context: ReportContext) -> Path:
@@ -47,7 +50,8 @@ def write_report(path: Path, cards: Sequence[FeatureCard], context: ReportContex
 def render_report(cards: Sequence[FeatureCard], context: ReportContext) -> str:
     """The report as HTML."""
     anchors = _anchors(cards)
-    views = [card_view(card, anchor) for card, anchor in zip(cards, anchors, strict=True)]
+    limits = WindowLimits() if len(cards) <= _MANY else WindowLimits(per_band=2, silent=2)
+    views = [card_view(card, anchor, limits) for card, anchor in zip(cards, anchors, strict=True)]
     at = {card.feature.index: anchor for card, anchor in zip(reversed(cards), reversed(anchors), strict=True)}
     means = [
         (m, value_words(m.value, m.interval), whisker_plot(m.name, m.value, m.interval))

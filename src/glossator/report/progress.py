@@ -130,7 +130,7 @@ class TaskProgress:
         if not self._name:
             return
         if self._live is not None and self._task is not None:
-            if not interrupted:
+            if not interrupted and self._total is None:
                 self._live.update(self._task, total=max(self._done, 1), completed=max(self._done, 1))
             self._live.stop_task(self._task)
         else:
