@@ -84,7 +84,7 @@ class SplitTokens:
         return _mapped(self.folder / file_names(self.split)[0], ids_dtype(len(self.vocabulary)))
 
     @cached_property
-    def row_start(self) -> Int[np.ndarray, " rows+1"]:
+    def row_start(self) -> Int[np.ndarray, " starts"]:
         """Where rows start, and where the last one ends."""
         starts = np.zeros(len(self._rows) + 1, dtype=np.int64)
         np.cumsum(self._rows["length"], out=starts[1:])

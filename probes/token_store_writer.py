@@ -211,5 +211,5 @@ def _check_sizes(sizes: dict[Split, SplitSize], surveyed: Survey) -> None:
     raise CorpusError(
         f"the corpus is too small to split: {len(surveyed.characters)} documents were read, and{limit} gave "
         f"{found}; each split needs {MINIMUM_SPLIT_TOKENS} tokens. Give at least 30 documents (a single file "
-        "of text is cut into documents; a fifth is for validation, another sealed) or raise the limit on tokens"
+        "of text is cut into documents; a fifth is for validation, another sealed) or raise the token limit"
     )

@@ -114,8 +114,8 @@ def site_dtype(subject: ReadableSubject, dictionary: Dictionary) -> str:
         activations = subject.activations(dictionary.site, torch.zeros(1, 2, dtype=torch.int64))
     if activations.shape[-1] != dictionary.d_in:
         raise ShapeMismatchError(
-            f"the dictionary {dictionary.name!r} reads {dictionary.d_in} values, but the site {dictionary.site} of "
-            f"the subject {subject.name!r} has {activations.shape[-1]}: choose a dictionary of this site and subject"
+            f"the dictionary {dictionary.name!r} reads {dictionary.d_in} values, but {dictionary.site} "
+            f"of the subject {subject.name!r} has {activations.shape[-1]}: choose a dictionary of this site"
         )
     return str(activations.dtype).removeprefix("torch.")
 

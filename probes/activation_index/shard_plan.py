@@ -10,7 +10,7 @@ from glossator.probes.activation_index.shard import ShardPlace
 from glossator.records import Split
 
 
-def plan_shards(manifest: Manifest, split: Split, row_start: Int[np.ndarray, " rows+1"]) -> list[ShardPlace]:
+def plan_shards(manifest: Manifest, split: Split, row_start: Int[np.ndarray, " starts"]) -> list[ShardPlace]:
     """Places of all shards of `split`, which cover every row once."""
     places: list[ShardPlace] = []
     first, end = 0, len(row_start) - 1

@@ -36,7 +36,7 @@ class FeatureStatistics:
     """Largest activation on `explore`, 0 for a dead feature; float32."""
     histogram: Int[np.ndarray, "features bins"]
     """Firings on `explore` per bin; int64."""
-    edges: Float[np.ndarray, " bins+1"]
+    edges: Float[np.ndarray, " edges"]
     """Edges of the bins; float32."""
     count_validate: Int[np.ndarray, " features"]
     """Firings on eligible `validate` tokens; int64."""
@@ -90,7 +90,7 @@ def feature_counts(shard: Shard, n_features: int) -> Int[np.ndarray, " features"
     return np.diff(shard.indptr.astype(np.int64)).reshape(n_features, -1).sum(axis=1)
 
 
-def shared_edges(largest: float) -> Float[np.ndarray, " bins+1"]:
+def shared_edges(largest: float) -> Float[np.ndarray, " edges"]:
     """Edges of the bins, the last just above `largest`."""
     top = np.nextafter(np.float32(largest if largest > 0 else 1.0), np.float32(np.inf))
     octaves = np.arange(-BINS, 1) / BINS_PER_OCTAVE

@@ -19,7 +19,7 @@ WORDS = 300
 
 
 class WordSubject:
-    """Tokens are words `w0` … `w299`; an activation is the word's vector plus a part of the previous one's."""
+    """Tokens are words `w0` … `w299`; an activation is the word's vector plus half the previous one's."""
 
     name = "words"
     context_length = 512
@@ -51,7 +51,7 @@ class WordSubject:
         return out
 
     def fingerprint(self) -> str:
-        return hashlib.sha256(self.table.numpy().tobytes() + bytes(self.row_prefix)).hexdigest()
+        return hashlib.sha256(self.table.numpy().tobytes() + repr(self.row_prefix).encode()).hexdigest()
 
 
 class ReluDictionary:

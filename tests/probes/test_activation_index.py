@@ -229,18 +229,17 @@ def test_bad_settings_and_corpora(tmp_path: Path) -> None:
         build_index(tmp_path, subject, dictionary, documents, tokens=0)
     with pytest.raises(SettingsError, match="generator"):
         build_index(tmp_path, subject, dictionary, (d for d in documents))
-    with pytest.raises(ShapeMismatchError, match="reads 9 values.*has 8"):
+    with pytest.raises(ShapeMismatchError, match=r"reads 9 values.*has 8"):
         build_index(tmp_path, subject, ReluDictionary(d=9), documents)
-    with pytest.raises(CorpusError, match="3 documents were read.*at least 30"):
+    with pytest.raises(CorpusError, match=r"3 documents were read.*at least 30"):
         build_index(tmp_path, subject, dictionary, documents[:3])
+
+
+def test_an_unfinished_index_is_not_read(tmp_path: Path) -> None:
+    index = build_index(tmp_path, WordSubject(), ReluDictionary(), word_documents(), context=64)
+    index.manifest.model_copy(update={"statistics": None}).write(tmp_path)
     with pytest.raises(StorageError, match="not finished"):
-        (tmp_path / "manifest.json").write_text(_unfinished(tmp_path, subject, dictionary))
         ActivationIndex.open(tmp_path)
-
-
-def _unfinished(folder: Path, subject: WordSubject, dictionary: ReluDictionary) -> str:
-    index = build_index(folder / "whole", subject, dictionary, word_documents(), context=64)
-    return index.manifest.model_copy(update={"statistics": None}).model_dump_json()
 
 
 def test_activations_that_are_no_numbers_stop_the_build(tmp_path: Path) -> None:
