@@ -242,7 +242,7 @@ def _tensor_digests(tensors: Iterable[tuple[str, torch.Tensor]]) -> Iterable[byt
         name, tensor = named
         head = repr((name, str(tensor.dtype), tuple(tensor.shape))).encode()
         raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        return hashlib.sha256(head + hashlib.sha256(memoryview(raw.numpy())).digest()).digest()
+        return hashlib.sha256(head + hashlib.sha256(raw.numpy().data).digest()).digest()
 
     with ThreadPoolExecutor(max_workers=4) as pool:
         return list(pool.map(digest, tensors))

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -108,8 +109,7 @@ def disk_error(exc: OSError, folder: Path) -> AssetError:
             f"no space left for starter assets in {str(folder)!r}: free about 400 MB, or set GLOSSATOR_CACHE"
         )
     return AssetError(
-        f"cannot write starter assets to {str(folder)!r}: {exc}. Make it writable, or set GLOSSATOR_CACHE to a "
-        "folder that is."
+        f"cannot write starter assets to {str(folder)!r}: {exc}. Make it writable, or set GLOSSATOR_CACHE."
     )
 
 
@@ -181,11 +181,11 @@ def _continue_download(wheel: Wheel, url: str, part: Path, progress: Progress | 
     have = part.stat().st_size if part.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=_TIMEOUT) as response:
-        if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+        if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             part.unlink()  # complete already, or longer than the file: its hash decides, from a fresh start
             raise httpx.ReadError("the partial download does not fit the file")
         response.raise_for_status()
-        if response.status_code != httpx.codes.PARTIAL_CONTENT:
+        if response.status_code != HTTPStatus.PARTIAL_CONTENT:
             have = 0
         length = response.headers.get("Content-Length")
         total = have + int(length) if length and length.isdigit() else None
