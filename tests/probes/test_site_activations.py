@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
@@ -151,9 +152,13 @@ def test_attention_z_of_llama_by_hand() -> None:
 def test_nothing_behind_the_site_runs(shape: Shape, kind: SiteKind) -> None:
     subject = tiny_subject(shape)
     ran: list[int] = []
+
+    def record(number: int, _module: torch.nn.Module, _args: Any) -> None:
+        ran.append(number)
+
     for number, block in enumerate(subject.decoder.blocks):
-        block.module.register_forward_pre_hook(lambda _m, _a, number=number: ran.append(number))
-    subject.decoder.unembedding.register_forward_pre_hook(lambda _m, _a: ran.append(-1))
+        block.module.register_forward_pre_hook(partial(record, number))
+    subject.decoder.unembedding.register_forward_pre_hook(partial(record, -1))
     subject.activations(SiteRef(layer=1, kind=kind), _ids(subject))
     assert ran == [0, 1]
 

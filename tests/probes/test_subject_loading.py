@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import gguf
 import pytest
@@ -15,7 +16,7 @@ from transformers import BertConfig, BertModel, T5Config
 
 from glossator.errors import CorruptFileError, SettingsError, UnknownNameError, UserError
 from glossator.probes import gguf_cache
-from glossator.probes.checkpoint import load_checkpoint
+from glossator.probes.checkpoint import Checkpoint, DtypeName, Source, load_checkpoint
 from glossator.probes.subject import Subject, load_subject
 from glossator.probes.tiny_subject import tiny_subject
 from glossator.records import SiteRef
@@ -44,8 +45,10 @@ def test_a_folder_gives_the_subject_that_was_saved(tmp_path: Path) -> None:
 def test_fingerprint_is_the_same_in_another_process_and_sees_every_weight(tmp_path: Path) -> None:
     subject = tiny_subject()
     folder = _save(subject, tmp_path / "m")
-    code = f"from glossator.probes.subject import load_subject; print(load_subject({str(folder)!r}).fingerprint())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = "import sys; from glossator.probes import subject as s; print(s.load_subject(sys.argv[1]).fingerprint())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == subject.fingerprint()
     with torch.no_grad():
         next(iter(subject.model.parameters()))[0, 0] += 1e-3
@@ -62,11 +65,12 @@ def test_fingerprint_is_the_same_in_another_process_and_sees_every_weight(tmp_pa
         (torch.bfloat16, "fp32", torch.float32),
     ],
 )
-def test_dtype(tmp_path: Path, stored: torch.dtype, asked: str, expected: torch.dtype) -> None:
+def test_dtype(tmp_path: Path, stored: torch.dtype, asked: DtypeName, expected: torch.dtype) -> None:
     subject = tiny_subject()
-    subject.model.to(stored)
+    for parameter in subject.model.parameters():
+        parameter.data = parameter.data.to(stored)
     folder = _save(subject, tmp_path / "m")
-    found = load_subject(folder, dtype=asked, device="cpu")  # pyright: ignore[reportArgumentType]
+    found = load_subject(folder, dtype=asked, device="cpu")
     assert found.dtype == found.activations(SITE, IDS).dtype == expected
 
 
@@ -134,7 +138,8 @@ def gguf_file(tmp_path: Path) -> Path:
     writer.add_rope_dimension_count(4)
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_vocab_size(363)
-    tokens = json.loads(subject.tokenizer.backend_tokenizer.to_str())["model"]
+    backend: Any = cast("Any", subject.tokenizer).backend_tokenizer
+    tokens = json.loads(backend.to_str())["model"]
     writer.add_tokenizer_model("gpt2")
     ordered = sorted(tokens["vocab"], key=tokens["vocab"].__getitem__)
     writer.add_token_list(ordered)
@@ -142,9 +147,12 @@ def gguf_file(tmp_path: Path) -> Path:
     writer.add_token_merges([" ".join(pair) for pair in tokens["merges"]])
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
-    names = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q",
-             "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
-             "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}  # fmt: skip
+    names = {
+        "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
+        "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
+        "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
+        "mlp.down_proj": "ffn_down",
+    }  # fmt: skip
     outer = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
     for name, tensor in subject.model.state_dict().items():
         stem = name.removesuffix(".weight")
@@ -181,7 +189,7 @@ def test_gguf_cache_is_used_and_rebuilt_when_damaged(
 ) -> None:
     cache, sources = tmp_path / "cache", list[str]()
 
-    def counted(source, dtype, device):  # pyright: ignore  # noqa: ANN001
+    def counted(source: Source, dtype: DtypeName, device: torch.device) -> Checkpoint:
         sources.append(str(source))
         return load_checkpoint(source, dtype, device)
 

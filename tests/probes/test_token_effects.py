@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -21,7 +23,7 @@ LAST = SiteRef.parse("2.resid")
 UNCAPPED = {"gemma2": {"final_logit_softcapping": None}}
 
 
-def _double(shape: Shape, **changes: object) -> Subject:
+def _double(shape: Shape, **changes: Any) -> Subject:
     subject = tiny_subject(shape, **UNCAPPED.get(shape, {}), **changes)
     subject.model.double()
     return subject
@@ -80,7 +82,7 @@ def test_directions_before_a_projection_are_mapped_to_what_they_write(shape: Sha
     norm = block.mlp_norm if kind is SiteKind.MLP_HIDDEN else block.attention_norm
     assert (norm is not None) == shape.startswith("gemma")
     if norm is not None:  # γ of Gemma is 1 + weight
-        written = written * (1 + norm.weight.detach())
+        written = written * (1 + norm.state_dict()["weight"])
     torch.testing.assert_close(mapped, written[0], rtol=1e-3, atol=1e-4)
     assert subject.activations(site, ids).shape[-1] == width
 
@@ -126,7 +128,7 @@ def test_top_effects_are_named_and_ordered() -> None:
 
 def test_directions_of_another_width_are_refused() -> None:
     subject = tiny_subject()
-    with pytest.raises(ShapeMismatchError, match="12 wide.*16 wide"):
+    with pytest.raises(ShapeMismatchError, match=r"12 wide.*16 wide"):
         token_effects(subject, torch.zeros(1, 12))
-    with pytest.raises(ShapeMismatchError, match="16 wide.*1.mlp_hidden.*40 wide"):
+    with pytest.raises(ShapeMismatchError, match=r"16 wide.*1.mlp_hidden.*40 wide"):
         to_residual(subject, SiteRef.parse("1.mlp_hidden"), torch.zeros(1, 16))
