@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field, JsonValue
 
-from glossator.records.base import Record, content_id
+from glossator.records.base import Json, Record, content_id
 from glossator.records.feature import FeatureRef, Split
 
 
@@ -62,9 +62,9 @@ class Evidence(Record):
     """What came out."""
 
     @classmethod
-    def of(
-        cls, feature: FeatureRef, kind: EvidenceKind, recipe: dict[str, JsonValue], payload: JsonValue
-    ) -> Evidence:
+    def of(cls, feature: FeatureRef, kind: EvidenceKind, recipe: dict[str, Json], payload: Json) -> Evidence:
         """Evidence with the id that its content gives it."""
-        identity = content_id("e", {"feature": str(feature), "kind": kind, "recipe": recipe, "payload": payload})
+        identity = content_id(
+            "e", {"feature": str(feature), "kind": kind, "recipe": recipe, "payload": payload}
+        )
         return cls(id=identity, feature=feature, kind=kind, recipe=recipe, payload=payload)
