@@ -25,6 +25,7 @@ def card_rows(card: FeatureCard, evidence: Sequence[Evidence]) -> CardRows:
 
     Raises:
         StorageError: A number in the card is not finite.
+
     """
     claim = card.explanation
     try:

@@ -85,6 +85,7 @@ class Ledger:
         Raises:
             CorruptFileError: The file is damaged; it is left as it is.
             StorageError: It cannot be read or written, or a newer Glossator wrote it.
+
         """
         return cls(where)
 
@@ -121,6 +122,7 @@ class Ledger:
 
         Raises:
             StorageError: The run is unknown, the disk is full, or another process holds the ledger.
+
         """
         feature = str(card.feature)
         rows = card_rows(card, evidence)

@@ -72,6 +72,7 @@ def open_sqlite(path: Path) -> Engine:
     Raises:
         CorruptFileError: The file is truncated or not a database; it is not touched.
         StorageError: The folder or the file cannot be written.
+
     """
     where = str(path)
     with storage_errors(where):
