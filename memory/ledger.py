@@ -181,11 +181,18 @@ class Ledger:
         query = select(ExplanationRow.record).where(ExplanationRow.feature == str(feature))
         return [self._read(Explanation, text) for text in self._texts(query.order_by(ExplanationRow.id))]
 
-    def items_done(self, work_key: str) -> frozenset[FeatureRef]:
-        """Features that any run has finished under `work_key`."""
-        query = select(RunItemRow.feature).join(RunRow, RunRow.id == RunItemRow.run)
-        query = query.where(RunRow.work_key == work_key).distinct()
-        return frozenset(FeatureRef.parse(text) for text in self._texts(query))
+    def items_done(self, work_key: str) -> dict[str, str]:
+        """Features (as text) that any run has finished under `work_key`, with the ids of their cards."""
+        query = select(RunItemRow.feature, RunItemRow.card).join(RunRow, RunRow.id == RunItemRow.run)
+        query = query.where(RunRow.work_key == work_key).order_by(RunItemRow.seq)
+        with reading(self._engine, self.where) as connection:
+            return {feature: card for feature, card in connection.execute(query)}
+
+    def dictionaries(self) -> list[tuple[str, str]]:
+        """Subject and dictionary names that something is stored of."""
+        query = select(FeatureRow.subject, FeatureRow.dictionary).distinct()
+        with reading(self._engine, self.where) as connection:
+            return sorted((subject, dictionary) for subject, dictionary in connection.execute(query))
 
     def counts(self) -> LedgerCounts:
         """How much is stored."""
