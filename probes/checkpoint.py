@@ -6,7 +6,7 @@ transformers would fill in random ones and warn.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import dataclass
 from io import StringIO
@@ -138,10 +138,11 @@ def _load_dtype(dtype: DtypeName, source: Source) -> torch.dtype | Literal["auto
 
 def _require_decoder(config: Any, source: Source) -> None:
     architectures: list[str] = getattr(config, "architectures", None) or []
+    what = ", ".join(architectures) or config.model_type
     causal = not architectures or any(word in name for name in architectures for word in _CAUSAL)
     if config.is_encoder_decoder or not causal:
         raise UserError(
-            f"{str(source)!r} is not a decoder-only language model ({', '.join(architectures) or config.model_type}): "
+            f"{str(source)!r} is not a decoder-only language model ({what}): "
             "choose a causal one, such as a Llama, GPT-2, GPT-NeoX, Gemma or Qwen"
         )
 
@@ -151,13 +152,13 @@ def _require_complete(report: dict[str, Any], source: Source) -> None:
     mismatched = sorted(str(entry) for entry in report.get("mismatched_keys", ()))
     if missing or mismatched:
         raise CorruptFileError(
-            f"the weights of {str(source)!r} are incomplete: {len(missing)} tensors missing, {len(mismatched)} of "
-            f"another shape, such as {(missing + mismatched)[0]!r}. Fetch the model again."
+            f"the weights of {str(source)!r} are incomplete: {len(missing)} tensors missing, "
+            f"{len(mismatched)} of another shape, such as {(missing + mismatched)[0]!r}. Fetch it again."
         )
 
 
 @contextmanager
-def _translated(source: Source) -> Iterator[None]:
+def _translated(source: Source) -> Generator[None, None, None]:
     try:
         yield
     except GlossatorError:
@@ -185,8 +186,8 @@ def _missing_or_damaged(source: Source, exc: OSError) -> GlossatorError:
             f"the model in {str(source)!r} is incomplete or damaged: {exc}. Fetch it again."
         )
     return UnknownNameError(
-        f"no model {str(source)!r}: there is no such folder, and the hub gave none either ({exc}). Give a model's "
-        "folder, a .gguf file, or the id of a hub model that this machine can reach."
+        f"no model {str(source)!r}: there is no such folder, and the hub gave none either ({exc}). Give a "
+        "model's folder, a .gguf file, or the id of a hub model that this machine can reach."
     )
 
 
@@ -197,7 +198,7 @@ def _dense_gguf() -> dict[str, Any]:
 
 
 @contextmanager
-def _quietly(source: Source) -> Iterator[None]:
+def _quietly(source: Source) -> Generator[None, None, None]:
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:

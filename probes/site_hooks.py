@@ -6,7 +6,7 @@ forward pass at the site by raising through it, so later blocks and the unembedd
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
@@ -31,8 +31,8 @@ class SitePoint(NamedTuple):
     """What the tensor is multiplied with on its way into the residual stream."""
 
 
-class StopForward(Exception):  # noqa: N818 -- control flow, not an error; never leaves this module's callers
-    """Raised by a hook once the site was read."""
+class StopForward(Exception):
+    """Raised by a hook once the site was read; control flow, not an error."""
 
 
 def site_point(decoder: Decoder, site: SiteRef, name: str) -> SitePoint:
@@ -44,7 +44,7 @@ def site_point(decoder: Decoder, site: SiteRef, name: str) -> SitePoint:
     if point is None:
         kinds = [str(kind) for kind in SiteKind if _point(block, kind) is not None]
         raise UnknownNameError(
-            f"no site {str(site)!r}: this layer of {name} ({type(block.module).__name__}) has {', '.join(kinds)}"
+            f"no site {str(site)!r}: this {type(block.module).__name__} of {name} has {', '.join(kinds)}"
         )
     return point
 
@@ -73,8 +73,8 @@ def _point(block: Block, kind: SiteKind) -> SitePoint | None:
 
 
 @contextmanager
-def reading(point: SitePoint) -> Iterator[list[torch.Tensor]]:
-    """While open, a forward pass stops at `point` by raising `StopForward`; the list then holds what was there."""
+def reading(point: SitePoint) -> Generator[list[torch.Tensor], None, None]:
+    """While open, a forward pass stops at `point` by raising `StopForward`; the list holds what was there."""
     seen: list[torch.Tensor] = []
 
     def keep(tensor: torch.Tensor) -> None:
@@ -98,7 +98,7 @@ def reading(point: SitePoint) -> Iterator[list[torch.Tensor]]:
 
 
 @contextmanager
-def editing(point: SitePoint, edit: Edit) -> Iterator[None]:
+def editing(point: SitePoint, edit: Edit) -> Generator[None, None, None]:
     """While open, what stands at `point` is replaced by `edit` of it in every forward pass."""
 
     def changed(tensor: torch.Tensor) -> torch.Tensor:

@@ -31,11 +31,12 @@ from glossator.records import SiteRef
 
 # What changes activations, named one by one: other keys differ between versions of transformers.
 _ESSENTIAL = (
-    "model_type", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
-    "intermediate_size", "hidden_act", "hidden_activation", "activation_function", "rms_norm_eps",
+    "model_type", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
+    "head_dim", "intermediate_size", "hidden_act", "hidden_activation", "activation_function", "rms_norm_eps",
     "layer_norm_eps", "layer_norm_epsilon", "rope_parameters", "partial_rotary_factor", "rotary_pct",
     "sliding_window", "layer_types", "query_pre_attn_scalar", "attn_logit_softcapping",
-    "final_logit_softcapping", "use_parallel_residual", "scale_attn_by_inverse_layer_idx", "tie_word_embeddings",
+    "final_logit_softcapping", "use_parallel_residual", "scale_attn_by_inverse_layer_idx",
+    "tie_word_embeddings",
 )  # fmt: skip
 
 
@@ -186,7 +187,7 @@ class Subject:
     ) -> dict[str, Any]:
         if ids.shape[1] > self.context_length:
             raise ShapeMismatchError(
-                f"rows of {ids.shape[1]} tokens do not fit {self.name}, which takes {self.context_length}: cut them"
+                f"rows of {ids.shape[1]} tokens do not fit {self.name}, which takes {self.context_length}"
             )
         n_ids = int(self.model.config.get_text_config().vocab_size)
         if ids.numel() == 0 or int(ids.min()) < 0 or int(ids.max()) >= n_ids:
@@ -241,7 +242,7 @@ def _tensor_digests(tensors: Iterable[tuple[str, torch.Tensor]]) -> Iterable[byt
         name, tensor = named
         head = repr((name, str(tensor.dtype), tuple(tensor.shape))).encode()
         raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        return hashlib.sha256(head + hashlib.sha256(raw.numpy()).digest()).digest()
+        return hashlib.sha256(head + hashlib.sha256(raw.numpy().data).digest()).digest()
 
     with ThreadPoolExecutor(max_workers=4) as pool:
         return list(pool.map(digest, tensors))

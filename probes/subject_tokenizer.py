@@ -11,7 +11,7 @@ import codecs
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import tokenizers
 from transformers import PreTrainedTokenizerBase
@@ -78,7 +78,7 @@ def _vocabulary(tokenizer: PreTrainedTokenizerBase, backend: tokenizers.Tokenize
             texts[i] = _byte_level_text(token)
         else:
             texts[i] = _sentencepiece_text(token) if metaspace else token
-    special = {int(i) for i in cast("list[int]", tokenizer.all_special_ids)}
+    special = {int(i) for i in tokenizer.all_special_ids}
     for i, added in backend.get_added_tokens_decoder().items():
         texts[i] = added.content.replace("\u2581", " ") if metaspace else added.content
         if added.special:
