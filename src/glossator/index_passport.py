@@ -39,7 +39,7 @@ def passport_key(settings: Settings) -> str:
         "dictionary": source_stamp(_or_starter(settings.dictionary, starter_dictionary_path)),
         "corpus": source_stamp(_or_starter(settings.corpus, starter_corpus_path)),
     }
-    sizes: list[Json] = [settings.tokens, settings.context, settings.dtype]
+    sizes: list[Json] = [settings.tokens, settings.context, settings.dtype, settings.site]
     return content_id("p", {**stamps, "sizes": sizes}, length=24)
 
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glossator.errors import UnknownNameError
 from glossator.index_passport import IndexPassport, passport_key, read_passport, source_stamp, write_passport
-from glossator.records import content_id
+from glossator.records import Json, SiteKind, SiteRef, content_id
 from glossator.settings import Settings
 
 if TYPE_CHECKING:
     from glossator.memory.findings_index import FindingsIndex
     from glossator.memory.ledger import Ledger
-    from glossator.probes.activation_index import ActivationIndex
+    from glossator.probes.activation_index import ActivationIndex, BuildProgress
     from glossator.probes.corpus import Corpus
     from glossator.probes.dictionary import Dictionary
     from glossator.probes.sentence_embedder import Embedder
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from glossator.probes.token_effects import TokenEffects
     from glossator.report.progress import TaskProgress
 else:
-    ActivationIndex = Corpus = Dictionary = Embedder = FindingsIndex = Ledger = Any
+    ActivationIndex = BuildProgress = Corpus = Dictionary = Embedder = FindingsIndex = Ledger = Any
     Subject = TaskProgress = TokenEffects = Any
 
 STARTER_SUBJECT_NAME = "smollm2-135m"
@@ -47,7 +47,7 @@ class Session:
 
     def __init__(self, settings: Settings, progress: TaskProgress | None = None) -> None:
         self.settings = settings
-        self._progress = progress
+        self._progress, self._stage = progress, ""
         self._ledger: Ledger | None = None
         self._findings: FindingsIndex | None = None
 
@@ -142,8 +142,11 @@ class Session:
         from glossator.probes.dictionary_formats import load_dictionary
         from glossator.starter_assets import starter_dictionary_path
 
-        chosen = self.settings.dictionary
-        return load_dictionary(str(starter_dictionary_path()) if chosen == "starter" else chosen)
+        chosen, site = self.settings.dictionary, self.settings.site
+        if chosen == "starter":
+            chosen = str(starter_dictionary_path())
+        where = None if site is None else SiteRef.parse(site)
+        return load_dictionary(chosen, site=where, width=self._neurons_width(chosen))
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -195,7 +198,7 @@ class Session:
         from glossator.probes.activation_index import build_index
 
         name = f"{self.subject.name}-{self.dictionary.name}"
-        identity = [
+        identity: list[Json] = [
             self.subject.fingerprint(), str(self.subject.dtype), self.dictionary.fingerprint(),
             source_stamp(self._corpus_source), self.settings.tokens, self.settings.context,
         ]  # fmt: skip
@@ -207,6 +210,7 @@ class Session:
             self.corpus,
             tokens=self.settings.tokens,
             context=self.settings.context,
+            progress=self._report_build,
         )
         passport = IndexPassport(
             folder=folder,
@@ -216,6 +220,22 @@ class Session:
         )
         write_passport(self.indexes_folder / "passports", passport_key(self.settings), passport)
         return index
+
+    def _neurons_width(self, chosen: str) -> int | None:
+        """Width of the neurons that `neurons:LAYER` names; only the subject knows it."""
+        layer = chosen.removeprefix("neurons:")
+        if layer == chosen or not layer.isdigit():
+            return None
+        return self.subject.site_width(SiteRef(layer=int(layer), kind=SiteKind.MLP_HIDDEN))
+
+    def _report_build(self, progress: BuildProgress) -> None:
+        if self._progress is None:
+            return
+        if progress.stage != self._stage:
+            self._stage = progress.stage
+            unit = "tokens" if progress.stage == "encoding" else "items"
+            self._progress.stage(f"index: {progress.stage}", unit)
+        self._progress.advance(progress.done, progress.total or None)
 
     @property
     def _corpus_source(self) -> str:

@@ -47,9 +47,11 @@ class Settings(BaseSettings):
     subject: str = Field("starter", min_length=1)
     """The model under study: `starter`, a folder, a GGUF file or a hub id."""
     dictionary: str = Field("starter", min_length=1)
-    """Its features: `starter`, a folder of a sparse autoencoder, `neurons:SITE`, or RELEASE:ID."""
+    """Its features: `starter`, a folder of a sparse autoencoder, `neurons:LAYER`, `saelens:RELEASE/ID`."""
+    site: str | None = Field(None, pattern=r"^\d+\.[a-z_]+$")
+    """Where the dictionary reads, such as 12.resid; only for folders that do not say."""
     corpus: str = Field("starter", min_length=1)
-    """The text: `starter`, a file or folder of text or JSON lines, or a Hugging Face dataset."""
+    """The text: `starter`, a file or folder of text or JSON lines, or `hf:NAME[@CONFIG][:SPLIT[:FIELD]]`."""
     tokens: int = Field(400_000, ge=1)
     """How many tokens of the corpus to index at most."""
     context: int = Field(256, ge=8)

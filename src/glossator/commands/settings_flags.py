@@ -29,12 +29,15 @@ SETTING_FLAGS = (
     SettingFlag(
         "dictionary",
         str,
-        "Its features: `starter`, a folder of a sparse autoencoder, `neurons:SITE`, or RELEASE:ID.",
+        "Its features: `starter`, a folder of a sparse autoencoder, `neurons:LAYER`, `saelens:RELEASE/ID`.",
+    ),
+    SettingFlag(
+        "site", str, "Where the dictionary reads, such as 12.resid; only for folders that do not say."
     ),
     SettingFlag(
         "corpus",
         str,
-        "The text: `starter`, a file or folder of text or JSON lines, or a Hugging Face dataset.",
+        "The text: `starter`, a file or folder of text or JSON lines, or `hf:NAME[@CONFIG][:SPLIT[:FIELD]]`.",
     ),
     SettingFlag("tokens", int, "How many tokens of the corpus to index at most."),
     SettingFlag("context", int, "Tokens that the subject reads at once."),

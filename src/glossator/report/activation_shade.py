@@ -51,7 +51,12 @@ def bands(card: FeatureCard) -> tuple[Band, ...]:
 
     ordered = sorted(card.windows, key=peak_activation, reverse=True)
     return tuple(
-        Band(k * top / _BANDS, (k + 1) * top / _BANDS, firing_share(card, k / _BANDS, (k + 1) / _BANDS), tuple(members))
+        Band(
+            k * top / _BANDS,
+            (k + 1) * top / _BANDS,
+            firing_share(card, k / _BANDS, (k + 1) / _BANDS),
+            tuple(members),
+        )
         for k, members in groupby(ordered, key=fifth)
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -38,9 +39,18 @@ from glossator.report.wording import (
 )
 
 _WINDOWS_AT_ONCE = 5
-_WINDOWS_PER_BAND = 12
-_SILENT_WINDOWS = 10
-_BRIGHT = 0.6
+_OUTPUT_TOKENS = 15
+_BRIGHT = 0.55
+"""Opacity above which black text reads better than white on the page's dark background."""
+
+
+class WindowLimits(NamedTuple):
+    """How many windows of a card are put on the page."""
+
+    per_band: int = 12
+    """Firing windows per band."""
+    silent: int = 10
+    """Silent windows."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +143,7 @@ class CardView:
     index_identity: str
 
 
-def card_view(card: FeatureCard, anchor: str) -> CardView:
+def card_view(card: FeatureCard, anchor: str, limits: WindowLimits) -> CardView:
     """`card` for the template, to be found at `#anchor`."""
     explanation = card.explanation
     return CardView(
@@ -158,8 +168,8 @@ def card_view(card: FeatureCard, anchor: str) -> CardView:
         histogram=histogram(card),
         promoted=_effects(card.promoted),
         suppressed=_effects(card.suppressed),
-        bands=_bands(card),
-        silent=tuple(_window(w, card.max_activation) for w in card.silent_windows[:_SILENT_WINDOWS]),
+        bands=_bands(card, limits.per_band),
+        silent=tuple(_window(w, card.max_activation) for w in card.silent_windows[: limits.silent]),
         neighbours=card.neighbours,
         evidence=tuple(map(safe_text, card.evidence)),
         index_identity=safe_text(card.index_identity),
@@ -178,7 +188,7 @@ def window_markup(window: Window, maximum: float) -> Markup:
         classes = "f" + (" b" if opacity > _BRIGHT else "") + (" p" if i == window.peak else "")
         value = activation_words(activation)
         spans.append(f'<span class="{classes}" style="--a:{opacity:.2f}" title="{value}">{shown}</span>')
-    return Markup("".join(spans))  # noqa: S704 - token_html has escaped every token
+    return Markup("".join(spans))
 
 
 def _predicate_words(card: FeatureCard) -> str:
@@ -188,9 +198,7 @@ def _predicate_words(card: FeatureCard) -> str:
 
 
 def _cells(shown: Headline) -> tuple[CellView, ...]:
-    return tuple(
-        _cell(s) for s in (shown.detection_random, shown.detection_hard, shown.f1, shown.shuffled)
-    )
+    return tuple(_cell(s) for s in (shown.detection_random, shown.detection_hard, shown.f1, shown.shuffled))
 
 
 def _cell(measured: Score | Baseline | None) -> CellView:
@@ -214,7 +222,9 @@ def _score_view(score: Score) -> ScoreView:
         method=safe_text(score.interval.method) if score.interval else "",
         counts=f"{count(score.n_positive)} firing, {count(score.n_negative)} silent {unit}",
         unscored=safe_text(unscored_words(score)),
-        baselines=tuple(f"{BASELINE_WORDS[b.name]} {value_words(b.value, b.interval)}" for b in score.baselines),
+        baselines=tuple(
+            f"{BASELINE_WORDS[b.name]} {value_words(b.value, b.interval)}" for b in score.baselines
+        ),
         evidence=score.evidence or "",
         plot=score_plot(score),
     )
@@ -224,19 +234,19 @@ def _effects(effects: Sequence[TokenEffect]) -> tuple[EffectView, ...]:
     top = max((abs(e.effect) for e in effects if math.isfinite(e.effect)), default=0.0) or 1.0
     return tuple(
         EffectView(
-            Markup(token_html(e.token)),  # noqa: S704 - token_html escapes
+            Markup(token_html(e.token)),
             effect_words(e),
             round(100 * min(abs(e.effect) / top, 1.0), 1) if math.isfinite(e.effect) else 0.0,
         )
-        for e in effects
+        for e in effects[:_OUTPUT_TOKENS]
     )
 
 
-def _bands(card: FeatureCard) -> tuple[BandView, ...]:
+def _bands(card: FeatureCard, limit: int) -> tuple[BandView, ...]:
     views: list[BandView] = []
     for band in bands(card):
         share = "" if band.share is None else f" · about {100 * band.share:.2g} % of firings"
-        shown = [_window(w, card.max_activation) for w in band.windows[:_WINDOWS_PER_BAND]]
+        shown = [_window(w, card.max_activation) for w in band.windows[:limit]]
         heading = f"Peak {activation_words(band.low)} to {activation_words(band.high)}{share}"
         first, more = tuple(shown[:_WINDOWS_AT_ONCE]), tuple(shown[_WINDOWS_AT_ONCE:])
         views.append(BandView(heading, first, more, len(band.windows) - len(shown)))

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from glossator.errors import StorageError
 from glossator.records import FeatureCard
-from glossator.report.card_view import card_view
+from glossator.report.card_view import WindowLimits, card_view
 from glossator.report.context import ReportContext, ReportTotals, SummaryMean
 from glossator.report.plots import whisker_plot
 from glossator.report.token_marks import safe_text
@@ -24,12 +24,16 @@ from glossator.report.wording import count, value_words
 
 __all__ = ["ReportContext", "ReportTotals", "SummaryMean", "render_report", "write_report"]
 
+_MANY = 100
+"""Above so many cards each shows fewer windows, so that a browser can still open the page."""
+
 
 def write_report(path: Path, cards: Sequence[FeatureCard], context: ReportContext) -> Path:
     """Write the report to `path`, whole or not at all, and give `path` back.
 
     Raises:
         StorageError: If the folder cannot be made or the file cannot be written.
+
     """
     page = render_report(cards, context)
     try:
@@ -37,7 +41,8 @@ def write_report(path: Path, cards: Sequence[FeatureCard], context: ReportContex
         _write_whole(path, page.encode())
     except OSError as exc:
         raise StorageError(
-            f"could not write the report to {str(path)!r}: {exc.strerror or exc}; free space or name another folder"
+            f"could not write the report to {str(path)!r}: {exc.strerror or exc};"
+            " free space or name another folder"
         ) from exc
     return path
 
@@ -45,10 +50,18 @@ def write_report(path: Path, cards: Sequence[FeatureCard], context: ReportContex
 def render_report(cards: Sequence[FeatureCard], context: ReportContext) -> str:
     """The report as HTML."""
     anchors = _anchors(cards)
-    views = [card_view(card, anchor) for card, anchor in zip(cards, anchors, strict=True)]
+    limits = WindowLimits() if len(cards) <= _MANY else WindowLimits(per_band=2, silent=2)
+    views = [card_view(card, anchor, limits) for card, anchor in zip(cards, anchors, strict=True)]
     at = {card.feature.index: anchor for card, anchor in zip(reversed(cards), reversed(anchors), strict=True)}
-    means = [(m, value_words(m.value, m.interval), whisker_plot(m.name, m.value, m.interval)) for m in context.means]
-    page = _environment().get_template("page.jinja").render(context=context, cards=views, anchors=at, means=means)
+    means = [
+        (m, value_words(m.value, m.interval), whisker_plot(m.name, m.value, m.interval))
+        for m in context.means
+    ]
+    page = (
+        _environment()
+        .get_template("page.jinja")
+        .render(context=context, cards=views, anchors=at, means=means)
+    )
     return page.encode("utf-8", "replace").decode()
 
 

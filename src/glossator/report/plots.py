@@ -98,7 +98,13 @@ def histogram(card: FeatureCard) -> Histogram | None:
         height = _HISTOGRAM_HEIGHT * math.log1p(n) / tallest
         words = f"{activation_words(left)} to {activation_words(right)}: {count(n)} firings"
         bars.append(
-            Bar(round(i * step, 2), round(_HISTOGRAM_HEIGHT - height, 2), round(step - 1, 2), round(height, 2), words)
+            Bar(
+                round(i * step, 2),
+                round(_HISTOGRAM_HEIGHT - height, 2),
+                round(step - 1, 2),
+                round(height, 2),
+                words,
+            )
         )
     joined = " ".join(f"{edge:.4g}" for edge in edges)
     return Histogram(tuple(bars), joined, activation_words(edges[0]), activation_words(edges[-1]))

@@ -18,7 +18,6 @@ from glossator.report.headline import Headline, headline
 from glossator.report.terminal_card import label_text, render_card, verdict_text
 from glossator.report.wording import FLAG_WORDS, NOTHING, density_words, number
 
-
 __all__ = ["card_json_line", "cards_table", "render_card"]
 
 
@@ -48,6 +47,7 @@ def cards_table(cards: Sequence[FeatureCard], width: int | None = None) -> Table
     Args:
         cards: What to show, in this order.
         width: Columns of the terminal; the current console's if None. Narrow ones get fewer columns.
+
     """
     width = get_console().width if width is None else width
     shown = [i for i, column in enumerate(_COLUMNS) if width >= column.from_width]

@@ -32,7 +32,11 @@ from glossator.report.wording import (
     value_words,
 )
 
-VERDICT_STYLES = {VerdictKind.ACCEPTED: "green", VerdictKind.TENTATIVE: "yellow", VerdictKind.ABSTAINED: "dim"}
+VERDICT_STYLES = {
+    VerdictKind.ACCEPTED: "green",
+    VerdictKind.TENTATIVE: "yellow",
+    VerdictKind.ABSTAINED: "dim",
+}
 _NO_LABEL = "no label"
 _WINDOWS_PER_BAND = 4
 _SILENT_WINDOWS = 4
@@ -75,7 +79,9 @@ def _score_cell(score: Score) -> Text:
 
 
 def _value_cell(score: Score) -> Text:
-    return Text(number(score.value), style="bold").append(f" {interval_words(score.interval)}", style="not bold")
+    return Text(number(score.value), style="bold").append(
+        f" {interval_words(score.interval)}", style="not bold"
+    )
 
 
 def _examples_cell(score: Score) -> Text:
@@ -87,7 +93,9 @@ def _examples_cell(score: Score) -> Text:
 
 
 def _baselines_cell(score: Score) -> Text:
-    return Text("\n".join(f"{BASELINE_WORDS[b.name]} {value_words(b.value, b.interval)}" for b in score.baselines))
+    return Text(
+        "\n".join(f"{BASELINE_WORDS[b.name]} {value_words(b.value, b.interval)}" for b in score.baselines)
+    )
 
 
 def window_text(window: Window, maximum: float) -> Text:
@@ -165,7 +173,9 @@ def _effects(card: FeatureCard) -> RenderableType:
 
 
 def _effect_list(effects: Iterable[TokenEffect]) -> Text:
-    items = [Text.assemble(token_text(e.token, style="bold"), (f" {effect_words(e)}", "dim")) for e in effects]
+    items = [
+        Text.assemble(token_text(e.token, style="bold"), (f" {effect_words(e)}", "dim")) for e in effects
+    ]
     return Text("   ").join(items)
 
 

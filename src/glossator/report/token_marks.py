@@ -44,6 +44,7 @@ def token_marks(token: str, *, in_running_text: bool = False) -> tuple[TokenMark
         token: The token's text, special tokens raw.
         in_running_text: Keep one leading space a space, because the tokens beside it are shown too;
             alone, a token's leading space is part of what it is and becomes `·`.
+
     """
     if not token:
         return (TokenMark("∅", True),)
@@ -81,7 +82,9 @@ def plain_token(token: str) -> str:
 
 def safe_text(text: str) -> str:
     """Prose (a label, a reason) with what could upset a page or a terminal written out; spaces stay."""
-    shown = "".join(" " if c.isspace() else piece for c, (piece, _) in zip(text, _shown_characters(text), strict=True))
+    shown = "".join(
+        " " if c.isspace() else piece for c, (piece, _) in zip(text, _shown_characters(text), strict=True)
+    )
     return f"{_FIRST_STRONG_ISOLATE}{shown}{_POP_ISOLATE}" if is_right_to_left(text) else shown
 
 
