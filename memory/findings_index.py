@@ -107,16 +107,7 @@ class FindingsIndex:
     @classmethod
     def connect(cls, url: str, embedder: TextEmbedder) -> FindingsIndex:
         """The index on the Chroma server at `url`; raises `StorageError` if it does not answer."""
-        parts = urlsplit(url)
-        secure = parts.scheme == "https"
-        with _chroma_errors(url):
-            client = chromadb.HttpClient(
-                host=parts.hostname or "",
-                port=parts.port or (443 if secure else 80),
-                ssl=secure,
-                settings=ChromaSettings(anonymized_telemetry=False),
-            )
-        return cls(client, embedder, url, None)
+        return cls(_server(url), embedder, url, None)
 
     def close(self) -> None:
         """Seal the index and let other processes in."""
@@ -226,6 +217,26 @@ class FindingsIndex:
     def _held(self) -> frozenset[str]:
         with _chroma_errors(self._where):
             return frozenset(cast("list[str]", self._collection.get(include=[])["ids"]))
+
+
+def server_answers(url: str) -> None:
+    """Ask the Chroma server at `url` for a sign of life; raises `StorageError` if there is none."""
+    client = _server(url)
+    with _chroma_errors(url):
+        client.heartbeat()
+    client.close()
+
+
+def _server(url: str) -> Any:
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    with _chroma_errors(url):
+        return chromadb.HttpClient(
+            host=parts.hostname or "",
+            port=parts.port or (443 if secure else 80),
+            ssl=secure,
+            settings=ChromaSettings(anonymized_telemetry=False),
+        )
 
 
 @contextmanager

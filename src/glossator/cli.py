@@ -12,6 +12,11 @@ from typer.core import TyperGroup
 
 import glossator
 from glossator.commands.config import config_command
+from glossator.commands.doctor import doctor_command
+from glossator.commands.label import label_command
+from glossator.commands.memory import memory_app
+from glossator.commands.search import search_command
+from glossator.commands.show import show_command
 from glossator.errors import GlossatorError
 
 INTERRUPTED = 130
@@ -47,6 +52,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("doctor")(doctor_command)
+app.command("label")(label_command)
+app.command("show")(show_command)
+app.command("search")(search_command)
+app.add_typer(memory_app, name="memory")
 app.command("config")(config_command)
 
 

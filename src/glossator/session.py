@@ -111,7 +111,7 @@ class Session:
         if chosen == "hashing":
             return HashingEmbedder()
         if chosen == "starter":
-            return SentenceEmbedder(starter_embedder_path(self.settings.cache, self._advance("embedder")))
+            return SentenceEmbedder(starter_embedder_path(self.settings.cache, self._report_fetch))
         return SentenceEmbedder(Path(chosen).expanduser())
 
     @cached_property
@@ -126,7 +126,7 @@ class Session:
             torch.set_num_threads(self.settings.threads)
         name, source = None, self.settings.subject
         if source == "starter":
-            path = starter_subject_path(self.settings.cache, self._advance("subject"))
+            path = starter_subject_path(self.settings.cache, self._report_fetch)
             name, source = STARTER_SUBJECT_NAME, str(path)
         return load_subject(
             source,
@@ -229,19 +229,22 @@ class Session:
         return self.subject.site_width(SiteRef(layer=int(layer), kind=SiteKind.MLP_HIDDEN))
 
     def _report_build(self, progress: BuildProgress) -> None:
+        unit = {"reading": "documents", "encoding": "tokens"}.get(progress.stage, "shards")
+        self._report(f"index: {progress.stage}", unit, progress.done, progress.total or None)
+
+    def _report_fetch(self, asset: str, done: int, total: int | None) -> None:
+        self._report(f"fetching the {asset}", "bytes", done, total)
+
+    def _report(self, stage: str, unit: str, done: int, total: int | None) -> None:
         if self._progress is None:
             return
-        if progress.stage != self._stage:
-            self._stage = progress.stage
-            unit = "tokens" if progress.stage == "encoding" else "items"
-            self._progress.stage(f"index: {progress.stage}", unit)
-        self._progress.advance(progress.done, progress.total or None)
+        if stage != self._stage:
+            self._stage = stage
+            self._progress.stage(stage, unit)
+        self._progress.advance(done, total)
 
     @property
     def _corpus_source(self) -> str:
         from glossator.starter_assets import starter_corpus_path
 
         return str(starter_corpus_path()) if self.settings.corpus == "starter" else self.settings.corpus
-
-    def _advance(self, name: str) -> Callable[[int, int | None], None] | None:
-        return None if self._progress is None else self._progress.callback(f"fetching {name}", "bytes")

@@ -57,8 +57,8 @@ def labelled(index: int, text: str | None, dictionary: str = "d") -> FeatureCard
     scores = tuple(
         Score(
             method=ScoreMethod.DETECTION, metric=Metric.BALANCED_ACCURACY, reader="predicate",
-            negatives=negatives, split=Split.SEALED, threshold=0.3, value=value, interval=Interval(low=0, high=1, method="wilson"),
-            n_positive=5, n_negative=5,
+            negatives=negatives, split=Split.SEALED, threshold=0.3, value=value,
+            interval=Interval(low=0, high=1, method="wilson"), n_positive=5, n_negative=5,
         )
         for negatives, value in ((Negatives.RANDOM, 0.9), (Negatives.HARD, 0.7))
     )  # fmt: skip
@@ -66,8 +66,8 @@ def labelled(index: int, text: str | None, dictionary: str = "d") -> FeatureCard
     verdict = Verdict(kind=VerdictKind.TENTATIVE if text else VerdictKind.ABSTAINED, reason="rule")
     return FeatureCard(
         feature=ref, explanation=claim, verdict=verdict, scores=scores, density=0.1,
-        n_firings=1, max_activation=1.0, histogram_edges=(0.5, 1.0), histogram_counts=(1,), promoted=(), suppressed=(), windows=(),
-        silent_windows=(), neighbours=(), evidence=(), index_identity="i",
+        n_firings=1, max_activation=1.0, histogram_edges=(0.5, 1.0), histogram_counts=(1,), promoted=(),
+        suppressed=(), windows=(), silent_windows=(), neighbours=(), evidence=(), index_identity="i",
     )  # fmt: skip
 
 

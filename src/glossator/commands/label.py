@@ -80,9 +80,8 @@ def _label(
 
     run = Run(session, index, features, force=force)
     if run.n_stored:
-        note(
-            f"{run.n_stored} of {len(features)} were labelled before under these settings (--force labels again)"
-        )
+        known = f"{run.n_stored} of {len(features)} were labelled before under these settings"
+        note(f"{known} (--force labels them again)")
     progress.stage("labelling", "features")
     progress.advance(0, len(features))
     cards: list[FeatureCard] = []

@@ -49,6 +49,7 @@ def check_command(*, effective: EffectiveSettings, as_json: JsonFlag = False) ->
         print_json_line({"ledger": place, "sound": True, "current_labels": labels, **counts._asdict()})
     else:
         typer.echo(
-            f"the ledger {place} is sound: {counts.features} features, {counts.cards} cards, {counts.scores} scores, "
-            f"{counts.evidence} pieces of evidence, {counts.runs} runs; {labels} current labels"
+            f"the ledger {place} is sound: {counts.features} features, {counts.cards} cards, "
+            f"{counts.scores} scores, {counts.evidence} pieces of evidence, {counts.runs} runs; "
+            f"{labels} current labels"
         )
