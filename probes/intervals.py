@@ -1,0 +1,261 @@
+"""95 % intervals for proportions, F1, balanced accuracy and AUC, over documents rather than examples.
+
+Tokens and windows of one document resemble each other, so documents are the unit that is resampled
+(cluster bootstrap), with percentiles widened for few documents (Hesterberg 2015,
+https://arxiv.org/abs/1411.5279, section 5.3). AUC takes Obuchowski's clustered form of DeLong's
+variance on the logit scale (https://doi.org/10.2307/2533958).
+
+Where the data say nothing about their own spread (no or one document, or all documents equal), the
+interval is Wilson's with the number of *documents* as n, as if each document were one coin toss:
+wide, and never of width 0. Without any document it is the whole range. Balanced accuracy is never
+narrower than its two Wilson intervals combined (MOVER, https://doi.org/10.1002/sim.3095), because
+one of its two rates is often 0 or 1 and then shows no spread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from glossator.records import Interval, Metric
+
+_Z = 1.959963984540054
+_CHUNK = 4_000_000
+
+
+class Counts(NamedTuple):
+    """Outcomes per document, aligned: entry i of each array belongs to the same document."""
+
+    tp: Int[np.ndarray, " documents"]
+    """Fires, and said to."""
+    fp: Int[np.ndarray, " documents"]
+    """Silent, but said to fire."""
+    fn: Int[np.ndarray, " documents"]
+    """Fires, but said to be silent."""
+    tn: Int[np.ndarray, " documents"]
+    """Silent, and said to be."""
+
+
+def metric_value(counts: Counts, metric: Metric) -> float | None:
+    """The metric over all documents; None where it is not defined (nothing predicted, nothing there)."""
+    value = float(_metric(_table(counts).sum(axis=0)[None, :], metric)[0])
+    return None if math.isnan(value) else value
+
+
+def wilson(successes: int, n: int) -> Interval:
+    """Wilson's score interval of a proportion; the whole range for n = 0."""
+    low, high = _wilson(successes / n if n else 0.5, n)
+    return Interval(low=low, high=high, method="wilson")
+
+
+def metric_intervals(
+    counts: Counts, metrics: Sequence[Metric], *, seed: int, draws: int = 1000
+) -> tuple[Interval, ...]:
+    """The interval of each metric, from one set of bootstrap draws over documents."""
+    table = _contributing(_table(counts), metrics)
+    totals = _draw_totals(table, np.random.default_rng(seed), draws)
+    return tuple(_metric_interval(table, totals, metric) for metric in metrics)
+
+
+def paired_difference(first: Counts, second: Counts, metric: Metric, *, seed: int, draws: int = 1000) -> Interval:
+    """Interval of `metric(first) - metric(second)`, the same documents drawn for both.
+
+    With fewer than two documents, or no spread, it is wide: the difference of two Wilson intervals.
+    """
+    joint = np.concatenate([_table(first), _table(second)], axis=1)
+    joint = joint[joint.any(axis=1)]
+    totals = _draw_totals(joint, np.random.default_rng(seed), draws)
+    differences = _metric(totals[:, :4], metric) - _metric(totals[:, 4:], metric)
+    spread = _percentiles(differences, len(joint))
+    if spread is not None:
+        return Interval(low=spread[0], high=spread[1], method="paired bootstrap over documents")
+    a, b = (_metric_interval(t, t[:0].astype(float), metric) for t in (joint[:, :4], joint[:, 4:]))
+    return Interval(low=a.low - b.high, high=a.high - b.low, method="wilson difference, documents as n")
+
+
+def mean_interval(values: Float[np.ndarray, "replicates documents"], *, seed: int, draws: int = 1000) -> Interval:
+    """Interval of a mean of outcomes in 0..1 over documents and replicates, both resampled."""
+    rng, (replicates, documents) = np.random.default_rng(seed), values.shape
+    rows = rng.integers(replicates, size=(draws, replicates))
+    columns = rng.integers(documents, size=(draws, documents))
+    means = np.array([values[np.ix_(r, c)].mean() for r, c in zip(rows, columns, strict=True)])
+    spread = _percentiles(means, min(replicates, documents))
+    low, high = spread or _wilson(float(values.mean()), documents)
+    return Interval(low=low, high=high, method="bootstrap over documents and replicates")
+
+
+def auc_value(positive: Float[np.ndarray, " p"], negative: Float[np.ndarray, " n"]) -> float | None:
+    """Probability that a positive scores above a negative, ties half; None if either is empty."""
+    if not len(positive) or not len(negative):
+        return None
+    return float(_beaten_share(positive, negative).mean())
+
+
+def auc_interval(
+    positive: Float[np.ndarray, " p"],
+    negative: Float[np.ndarray, " n"],
+    positive_document: Int[np.ndarray, " p"],
+    negative_document: Int[np.ndarray, " n"],
+) -> Interval:
+    """Interval of the AUC with documents as clusters; no randomness."""
+    if not len(positive) or not len(negative):
+        return Interval(low=0.0, high=1.0, method="no examples")
+    above = _beaten_share(positive, negative)
+    auc = float(above.mean())
+    below = 1.0 - _beaten_share(negative, positive)
+    clusters = min(len(np.unique(positive_document)), len(np.unique(negative_document)))
+    variance = _clustered_variance(above - auc, below - auc, positive_document, negative_document)
+    if clusters < 2 or variance <= 0 or auc in (0.0, 1.0):
+        low, high = _wilson(auc, clusters)
+        return Interval(low=low, high=high, method="wilson, documents as n")
+    half = _t_quantile(clusters - 1) * math.sqrt(variance) / (auc * (1 - auc))
+    logit = math.log(auc / (1 - auc))
+    return Interval(low=_sigmoid(logit - half), high=_sigmoid(logit + half), method="clustered DeLong")
+
+
+def _table(counts: Counts) -> Float[np.ndarray, "documents 4"]:
+    return np.stack(counts, axis=1).astype(np.float64)
+
+
+def _contributing(
+    table: Float[np.ndarray, "documents 4"], metrics: Sequence[Metric]
+) -> Float[np.ndarray, "kept 4"]:
+    """Documents that change any of the metrics: true negatives alone change only balanced accuracy."""
+    columns = 4 if Metric.BALANCED_ACCURACY in metrics else 3
+    return table[table[:, :columns].any(axis=1)]
+
+
+def _metric(totals: Float[np.ndarray, "draws 4"], metric: Metric) -> Float[np.ndarray, " draws"]:
+    tp, fp, fn, tn = totals.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if metric is Metric.PRECISION:
+            return tp / (tp + fp)
+        if metric is Metric.RECALL:
+            return tp / (tp + fn)
+        if metric is Metric.F1:
+            return 2 * tp / (2 * tp + fp + fn)
+        if metric is Metric.BALANCED_ACCURACY:
+            return (tp / (tp + fn) + tn / (tn + fp)) / 2
+    raise ValueError(f"{metric!r} has no counts: use auc_interval")
+
+
+def _draw_totals(
+    table: Float[np.ndarray, "documents columns"], rng: np.random.Generator, draws: int
+) -> Float[np.ndarray, "draws columns"]:
+    documents = len(table)
+    if documents == 0:
+        return np.zeros((0, table.shape[1]))
+    parts: list[np.ndarray] = []
+    for start in range(0, draws, step := max(1, _CHUNK // documents)):
+        n = min(step, draws - start)
+        drawn = rng.integers(documents, size=(n, documents)) + np.arange(n)[:, None] * documents
+        weights = np.bincount(drawn.ravel(), minlength=n * documents).reshape(n, documents)
+        parts.append(weights @ table)
+    return np.concatenate(parts)
+
+
+def _metric_interval(
+    table: Float[np.ndarray, "documents 4"], totals: Float[np.ndarray, "draws 4"], metric: Metric
+) -> Interval:
+    informative = _contributing(table, [metric])
+    spread = _percentiles(_metric(totals, metric), len(informative)) if len(totals) else None
+    if metric is Metric.BALANCED_ACCURACY:
+        low, high = _mover(table, by_document=spread is None)
+        if spread is not None:
+            low, high = min(low, spread[0]), max(high, spread[1])
+        return Interval(low=low, high=high, method="bootstrap over documents, at least wilson")
+    if spread is not None:
+        return Interval(low=spread[0], high=spread[1], method="bootstrap over documents")
+    low, high = _wilson_of(informative, metric)
+    return Interval(low=low, high=high, method="wilson, documents as n")
+
+
+class _Ends(NamedTuple):
+    low: float
+    high: float
+
+
+def _percentiles(values: Float[np.ndarray, " draws"], clusters: int) -> _Ends | None:
+    """Percentiles widened for few clusters; None without spread."""
+    defined = values[~np.isnan(values)]
+    if clusters < 2 or not len(defined) or float(np.ptp(defined)) < 1e-12:
+        return None
+    from scipy.special import ndtr
+
+    tail = float(ndtr(-math.sqrt(clusters / (clusters - 1)) * _t_quantile(clusters - 1)))
+    low, high = np.quantile(defined, [tail, 1 - tail])
+    return _Ends(float(low), float(high))
+
+
+def _wilson(share: float, n: int) -> _Ends:
+    if n <= 0:
+        return _Ends(0.0, 1.0)
+    centre = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z / (1 + _Z**2 / n) * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n * n))
+    return _Ends(max(0.0, centre - half), min(1.0, centre + half))
+
+
+def _wilson_of(table: Float[np.ndarray, "documents 4"], metric: Metric) -> _Ends:
+    """Wilson for precision, recall or F1 with n = documents that bear on it.
+
+    F1 = 2J / (1 + J) with J = tp / (tp + fp + fn), a proportion, and grows with J.
+    """
+    tp, fp, fn, _ = table.T
+    base = {Metric.PRECISION: tp + fp, Metric.RECALL: tp + fn, Metric.F1: tp + fp + fn}[metric]
+    n = int(np.count_nonzero(base))
+    ends = _wilson(float(tp.sum() / base.sum()) if n else 0.5, n)
+    return _Ends(*(2 * e / (1 + e) for e in ends)) if metric is Metric.F1 else ends
+
+
+def _mover(table: Float[np.ndarray, "documents 4"], *, by_document: bool) -> _Ends:
+    tp, fp, fn, tn = table.T
+    rates: list[float] = []
+    ends: list[_Ends] = []
+    for right, wrong in ((tp, fn), (tn, fp)):
+        total = int((right + wrong).sum())
+        rates.append(float(right.sum()) / total if total else 0.5)
+        ends.append(_wilson(rates[-1], int(np.count_nonzero(right + wrong)) if by_document else total))
+    middle = sum(rates) / 2
+    down = math.hypot(*(r - e.low for r, e in zip(rates, ends, strict=True))) / 2
+    up = math.hypot(*(e.high - r for r, e in zip(rates, ends, strict=True))) / 2
+    return _Ends(max(0.0, middle - down), min(1.0, middle + up))
+
+
+def _beaten_share(scores: Float[np.ndarray, " a"], others: Float[np.ndarray, " b"]) -> Float[np.ndarray, " a"]:
+    """For each score, the share of `others` below it, ties half."""
+    ordered = np.sort(others)
+    below, upto = np.searchsorted(ordered, scores, "left"), np.searchsorted(ordered, scores, "right")
+    return (below + upto) / (2.0 * len(ordered))
+
+
+def _clustered_variance(
+    above: Float[np.ndarray, " p"],
+    below: Float[np.ndarray, " n"],
+    positive_document: Int[np.ndarray, " p"],
+    negative_document: Int[np.ndarray, " n"],
+) -> float:
+    """Obuchowski's variance of the AUC from centred structural components."""
+    documents, inverse = np.unique(np.concatenate([positive_document, negative_document]), return_inverse=True)
+    split, k = len(above), len(documents)
+    up = np.bincount(inverse[:split], above, minlength=k)
+    down = np.bincount(inverse[split:], below, minlength=k)
+    n_up, n_down = len(np.unique(inverse[:split])), len(np.unique(inverse[split:]))
+    m, n = len(above), len(below)
+    first = n_up / max(1, n_up - 1) * float(up @ up) / m**2
+    second = n_down / max(1, n_down - 1) * float(down @ down) / n**2
+    both = k / max(1, k - 1) * float(up @ down) * 2 / (m * n)
+    return first + second + both
+
+
+def _t_quantile(degrees: int) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, 0.975))
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
