@@ -38,7 +38,7 @@ class TokenText:
     """
 
     ids: Int[np.ndarray, " tokens"]
-    row_start: Int[np.ndarray, " rows+1"]
+    row_start: Int[np.ndarray, " edges"]
     row_document: Int[np.ndarray, " rows"]
     documents: Sequence[DocumentInfo]
     vocabulary: Vocabulary
