@@ -61,7 +61,9 @@ def metric_intervals(
     return tuple(_metric_interval(table, totals, metric) for metric in metrics)
 
 
-def paired_difference(first: Counts, second: Counts, metric: Metric, *, seed: int, draws: int = 1000) -> Interval:
+def paired_difference(
+    first: Counts, second: Counts, metric: Metric, *, seed: int, draws: int = 1000
+) -> Interval:
     """Interval of `metric(first) - metric(second)`, the same documents drawn for both.
 
     With fewer than two documents, or no spread, it is wide: the difference of two Wilson intervals.
@@ -77,7 +79,9 @@ def paired_difference(first: Counts, second: Counts, metric: Metric, *, seed: in
     return Interval(low=a.low - b.high, high=a.high - b.low, method="wilson difference, documents as n")
 
 
-def mean_interval(values: Float[np.ndarray, "replicates documents"], *, seed: int, draws: int = 1000) -> Interval:
+def mean_interval(
+    values: Float[np.ndarray, "replicates documents"], *, seed: int, draws: int = 1000
+) -> Interval:
     """Interval of a mean of outcomes in 0..1 over documents and replicates, both resampled."""
     rng, (replicates, documents) = np.random.default_rng(seed), values.shape
     rows = rng.integers(replicates, size=(draws, replicates))
@@ -225,7 +229,9 @@ def _mover(table: Float[np.ndarray, "documents 4"], *, by_document: bool) -> _En
     return _Ends(max(0.0, middle - down), min(1.0, middle + up))
 
 
-def _beaten_share(scores: Float[np.ndarray, " a"], others: Float[np.ndarray, " b"]) -> Float[np.ndarray, " a"]:
+def _beaten_share(
+    scores: Float[np.ndarray, " a"], others: Float[np.ndarray, " b"]
+) -> Float[np.ndarray, " a"]:
     """For each score, the share of `others` below it, ties half."""
     ordered = np.sort(others)
     below, upto = np.searchsorted(ordered, scores, "left"), np.searchsorted(ordered, scores, "right")
@@ -239,7 +245,9 @@ def _clustered_variance(
     negative_document: Int[np.ndarray, " n"],
 ) -> float:
     """Obuchowski's variance of the AUC from centred structural components."""
-    documents, inverse = np.unique(np.concatenate([positive_document, negative_document]), return_inverse=True)
+    documents, inverse = np.unique(
+        np.concatenate([positive_document, negative_document]), return_inverse=True
+    )
     split, k = len(above), len(documents)
     up = np.bincount(inverse[:split], above, minlength=k)
     down = np.bincount(inverse[split:], below, minlength=k)

@@ -85,7 +85,9 @@ def test_degenerate_counts_give_wide_intervals(metric: Metric) -> None:
 def test_the_same_seed_gives_the_same_interval() -> None:
     c = counts([1, 2, 0, 3], [1, 0, 0, 1], [0, 1, 2, 0], [3, 3, 3, 3])
     assert metric_intervals(c, [Metric.F1], seed=4) == metric_intervals(c, [Metric.F1], seed=4)
-    assert metric_intervals(c, [Metric.F1], seed=4, draws=50) != metric_intervals(c, [Metric.F1], seed=5, draws=50)
+    assert metric_intervals(c, [Metric.F1], seed=4, draws=50) != metric_intervals(
+        c, [Metric.F1], seed=5, draws=50
+    )
 
 
 def test_paired_differences_are_narrower_than_unpaired_ones() -> None:
