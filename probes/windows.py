@@ -8,6 +8,7 @@ when there are not enough others. Nothing becomes a Python object before `to_win
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -69,6 +70,12 @@ def windows_at(
         activation=np.zeros(len(centre), np.float32) if activation is None else activation.astype(np.float32),
         wanted=len(centre) if wanted is None else wanted,
     )
+
+
+def join_windows(parts: Sequence[WindowBatch], wanted: int) -> WindowBatch:
+    """The windows of all parts, in order; needs at least one part."""
+    names = [f.name for f in fields(WindowBatch) if f.name != "wanted"]
+    return WindowBatch(**{k: np.concatenate([getattr(p, k) for p in parts]) for k in names}, wanted=wanted)
 
 
 def firing_windows(
@@ -184,12 +191,13 @@ def _beside_a_peak(
 
 
 def _surroundings(text: TokenText, centre: Int[np.ndarray, " windows"]) -> Int[np.ndarray, " windows"]:
-    """A number that is the same where the tokens around the centre are the same."""
+    """A 64-bit hash of the tokens around the centre, within its row."""
     around = centre[:, None] + np.arange(-_ALIKE_BEFORE, _ALIKE_AFTER)
     row = text.row_of[centre]
     inside = (around >= text.row_start[row][:, None]) & (around < text.row_start[row + 1][:, None])
-    ids = np.where(inside, text.ids[np.clip(around, 0, max(0, len(text) - 1))] + 1, 0)
-    return np.unique(ids, axis=0, return_inverse=True)[1].reshape(-1)
+    ids = np.where(inside, text.ids[np.clip(around, 0, max(0, len(text) - 1))] + 1, 0).astype(np.uint64)
+    factors = np.random.default_rng(0).integers(1, 2**63, size=around.shape[1], dtype=np.uint64) * 2 + 1
+    return (ids * factors).sum(axis=1, dtype=np.uint64).view(np.int64)
 
 
 def _occurrence(values: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
