@@ -1,9 +1,8 @@
-"""95 % intervals for proportions, F1, balanced accuracy and AUC, over documents rather than examples.
+"""95 % intervals for proportions, F1 and balanced accuracy, over documents rather than examples.
 
 Tokens and windows of one document resemble each other, so documents are the unit that is resampled
 (cluster bootstrap), with percentiles widened for few documents (Hesterberg 2015,
-https://arxiv.org/abs/1411.5279, section 5.3). AUC takes Obuchowski's clustered form of DeLong's
-variance on the logit scale (https://doi.org/10.2307/2533958).
+https://arxiv.org/abs/1411.5279, section 5.3). AUC has its own module, `auc.py`.
 
 Where the data say nothing about their own spread (no or one document, or all documents equal), the
 interval is Wilson's with the number of *documents* as n, as if each document were one coin toss:
@@ -15,6 +14,7 @@ one of its two rates is often 0 or 1 and then shows no spread.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -48,7 +48,7 @@ def metric_value(counts: Counts, metric: Metric) -> float | None:
 
 def wilson(successes: int, n: int) -> Interval:
     """Wilson's score interval of a proportion; the whole range for n = 0."""
-    low, high = _wilson(successes / n if n else 0.5, n)
+    low, high = wilson_ends(successes / n if n else 0.5, n)
     return Interval(low=low, high=high, method="wilson")
 
 
@@ -79,46 +79,35 @@ def paired_difference(
     return Interval(low=a.low - b.high, high=a.high - b.low, method="wilson difference, documents as n")
 
 
-def mean_interval(
-    values: Float[np.ndarray, "replicates documents"], *, seed: int, draws: int = 1000
+def replicated_value(replicates: Sequence[Counts], metric: Metric) -> float | None:
+    """The metric's mean over replicates (readings of the same examples); None where none defines it."""
+    values = [v for c in replicates if (v := metric_value(c, metric)) is not None]
+    return sum(values) / len(values) if values else None
+
+
+def replicated_interval(
+    replicates: Sequence[Counts], metric: Metric, *, seed: int, draws: int = 1000
 ) -> Interval:
-    """Interval of a mean of outcomes in 0..1 over documents and replicates, both resampled."""
-    rng, (replicates, documents) = np.random.default_rng(seed), values.shape
-    rows = rng.integers(replicates, size=(draws, replicates))
-    columns = rng.integers(documents, size=(draws, documents))
-    means = np.array([values[np.ix_(r, c)].mean() for r, c in zip(rows, columns, strict=True)])
-    spread = _percentiles(means, min(replicates, documents))
-    low, high = spread or _wilson(float(values.mean()), documents)
-    return Interval(low=low, high=high, method="bootstrap over documents and replicates")
+    """Interval of `replicated_value`, with documents and replicates both drawn anew each time.
 
-
-def auc_value(positive: Float[np.ndarray, " p"], negative: Float[np.ndarray, " n"]) -> float | None:
-    """Probability that a positive scores above a negative, ties half; None if either is empty."""
-    if not len(positive) or not len(negative):
-        return None
-    return float(_beaten_share(positive, negative).mean())
-
-
-def auc_interval(
-    positive: Float[np.ndarray, " p"],
-    negative: Float[np.ndarray, " n"],
-    positive_document: Int[np.ndarray, " p"],
-    negative_document: Int[np.ndarray, " n"],
-) -> Interval:
-    """Interval of the AUC with documents as clusters; no randomness."""
-    if not len(positive) or not len(negative):
-        return Interval(low=0.0, high=1.0, method="no examples")
-    above = _beaten_share(positive, negative)
-    auc = float(above.mean())
-    below = 1.0 - _beaten_share(negative, positive)
-    clusters = min(len(np.unique(positive_document)), len(np.unique(negative_document)))
-    variance = _clustered_variance(above - auc, below - auc, positive_document, negative_document)
-    if clusters < 2 or variance <= 0 or auc in (0.0, 1.0):
-        low, high = _wilson(auc, clusters)
-        return Interval(low=low, high=high, method="wilson, documents as n")
-    half = _t_quantile(clusters - 1) * math.sqrt(variance) / (auc * (1 - auc))
-    logit = math.log(auc / (1 - auc))
-    return Interval(low=_sigmoid(logit - half), high=_sigmoid(logit + half), method="clustered DeLong")
+    The replicates are readings of the same documents, aligned, by different readers (explanations of
+    other features). One replicate gives its own interval.
+    """
+    if len(replicates) < 2:
+        return metric_intervals(replicates[0], [metric], seed=seed, draws=draws)[0]
+    joint = np.concatenate([_table(c) for c in replicates], axis=1)
+    joint = joint[joint.any(axis=1)]
+    rng, n = np.random.default_rng(seed), len(replicates)
+    totals = _draw_totals(joint, rng, draws)
+    values = np.stack([_metric(totals[:, 4 * r : 4 * r + 4], metric) for r in range(n)], axis=1)
+    drawn = rng.integers(n, size=(len(values), n))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing is nan, and left out below
+        means = np.nanmean(np.take_along_axis(values, drawn, axis=1), axis=1)
+    spread = _percentiles(means, min(n, len(joint)))
+    if spread is None:
+        return metric_intervals(replicates[0], [metric], seed=seed, draws=draws)[0]
+    return Interval(low=spread[0], high=spread[1], method="bootstrap over documents and explanations")
 
 
 def _table(counts: Counts) -> Float[np.ndarray, "documents 4"]:
@@ -178,32 +167,32 @@ def _metric_interval(
     return Interval(low=low, high=high, method="wilson, documents as n")
 
 
-class _Ends(NamedTuple):
+class Ends(NamedTuple):
     low: float
     high: float
 
 
-def _percentiles(values: Float[np.ndarray, " draws"], clusters: int) -> _Ends | None:
+def _percentiles(values: Float[np.ndarray, " draws"], clusters: int) -> Ends | None:
     """Percentiles widened for few clusters; None without spread."""
     defined = values[~np.isnan(values)]
     if clusters < 2 or not len(defined) or float(np.ptp(defined)) < 1e-12:
         return None
     from scipy.special import ndtr
 
-    tail = float(ndtr(-math.sqrt(clusters / (clusters - 1)) * _t_quantile(clusters - 1)))
+    tail = float(ndtr(-math.sqrt(clusters / (clusters - 1)) * t_quantile(clusters - 1)))
     low, high = np.quantile(defined, [tail, 1 - tail])
-    return _Ends(float(low), float(high))
+    return Ends(float(low), float(high))
 
 
-def _wilson(share: float, n: int) -> _Ends:
+def wilson_ends(share: float, n: int) -> Ends:
     if n <= 0:
-        return _Ends(0.0, 1.0)
+        return Ends(0.0, 1.0)
     centre = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z / (1 + _Z**2 / n) * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n * n))
-    return _Ends(max(0.0, centre - half), min(1.0, centre + half))
+    return Ends(max(0.0, centre - half), min(1.0, centre + half))
 
 
-def _wilson_of(table: Float[np.ndarray, "documents 4"], metric: Metric) -> _Ends:
+def _wilson_of(table: Float[np.ndarray, "documents 4"], metric: Metric) -> Ends:
     """Wilson for precision, recall or F1 with n = documents that bear on it.
 
     F1 = 2J / (1 + J) with J = tp / (tp + fp + fn), a proportion, and grows with J.
@@ -211,59 +200,25 @@ def _wilson_of(table: Float[np.ndarray, "documents 4"], metric: Metric) -> _Ends
     tp, fp, fn, _ = table.T
     base = {Metric.PRECISION: tp + fp, Metric.RECALL: tp + fn, Metric.F1: tp + fp + fn}[metric]
     n = int(np.count_nonzero(base))
-    ends = _wilson(float(tp.sum() / base.sum()) if n else 0.5, n)
-    return _Ends(*(2 * e / (1 + e) for e in ends)) if metric is Metric.F1 else ends
+    ends = wilson_ends(float(tp.sum() / base.sum()) if n else 0.5, n)
+    return Ends(*(2 * e / (1 + e) for e in ends)) if metric is Metric.F1 else ends
 
 
-def _mover(table: Float[np.ndarray, "documents 4"], *, by_document: bool) -> _Ends:
+def _mover(table: Float[np.ndarray, "documents 4"], *, by_document: bool) -> Ends:
     tp, fp, fn, tn = table.T
     rates: list[float] = []
-    ends: list[_Ends] = []
+    ends: list[Ends] = []
     for right, wrong in ((tp, fn), (tn, fp)):
         total = int((right + wrong).sum())
         rates.append(float(right.sum()) / total if total else 0.5)
-        ends.append(_wilson(rates[-1], int(np.count_nonzero(right + wrong)) if by_document else total))
+        ends.append(wilson_ends(rates[-1], int(np.count_nonzero(right + wrong)) if by_document else total))
     middle = sum(rates) / 2
     down = math.hypot(*(r - e.low for r, e in zip(rates, ends, strict=True))) / 2
     up = math.hypot(*(e.high - r for r, e in zip(rates, ends, strict=True))) / 2
-    return _Ends(max(0.0, middle - down), min(1.0, middle + up))
+    return Ends(max(0.0, middle - down), min(1.0, middle + up))
 
 
-def _beaten_share(
-    scores: Float[np.ndarray, " a"], others: Float[np.ndarray, " b"]
-) -> Float[np.ndarray, " a"]:
-    """For each score, the share of `others` below it, ties half."""
-    ordered = np.sort(others)
-    below, upto = np.searchsorted(ordered, scores, "left"), np.searchsorted(ordered, scores, "right")
-    return (below + upto) / (2.0 * len(ordered))
-
-
-def _clustered_variance(
-    above: Float[np.ndarray, " p"],
-    below: Float[np.ndarray, " n"],
-    positive_document: Int[np.ndarray, " p"],
-    negative_document: Int[np.ndarray, " n"],
-) -> float:
-    """Obuchowski's variance of the AUC from centred structural components."""
-    documents, inverse = np.unique(
-        np.concatenate([positive_document, negative_document]), return_inverse=True
-    )
-    split, k = len(above), len(documents)
-    up = np.bincount(inverse[:split], above, minlength=k)
-    down = np.bincount(inverse[split:], below, minlength=k)
-    n_up, n_down = len(np.unique(inverse[:split])), len(np.unique(inverse[split:]))
-    m, n = len(above), len(below)
-    first = n_up / max(1, n_up - 1) * float(up @ up) / m**2
-    second = n_down / max(1, n_down - 1) * float(down @ down) / n**2
-    both = k / max(1, k - 1) * float(up @ down) * 2 / (m * n)
-    return first + second + both
-
-
-def _t_quantile(degrees: int) -> float:
+def t_quantile(degrees: int) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(degrees, 0.975))
-
-
-def _sigmoid(x: float) -> float:
-    return 1 / (1 + math.exp(-x))

@@ -5,12 +5,11 @@ import pytest
 
 from glossator.probes.intervals import (
     Counts,
-    auc_interval,
-    auc_value,
-    mean_interval,
     metric_intervals,
     metric_value,
     paired_difference,
+    replicated_interval,
+    replicated_value,
     wilson,
 )
 from glossator.records import Metric
@@ -102,32 +101,14 @@ def test_paired_differences_are_narrower_than_unpaired_ones() -> None:
     assert same.low < 0 < same.high
 
 
-def test_auc_by_hand_and_its_interval() -> None:
-    positive, negative = np.array([3.0, 2.0, 1.0]), np.array([2.0, 0.0])
-    # 3>2, 3>0, 2=2, 2>0, 1<2, 1>0: 4.5 of 6
-    assert auc_value(positive, negative) == pytest.approx(0.75)
-    assert auc_value(positive, np.array([])) is None
-    perfect = auc_interval(np.ones(3), np.zeros(3), np.arange(3), np.arange(3, 6))
-    assert perfect.low < 0.5
-    assert perfect.high == pytest.approx(1.0)
+def test_replicates_widen_the_interval_by_their_own_spread() -> None:
+    def right(tp: int) -> Counts:
+        return counts([tp] * 40, [10 - tp] * 40, [10 - tp] * 40, [tp] * 40)
 
-
-@pytest.mark.parametrize("clusters", [10, 50])
-def test_clustered_auc_covers_the_truth(clusters: int) -> None:
-    # Scores: document effect of variance 1 + noise of variance 1; shift 1.5 gives AUC = Phi(1.5 / 2).
-    truth, rng, hits = 0.7733726, np.random.default_rng(clusters), 0
-    for _ in range(400):
-        effect = rng.normal(size=2 * clusters)
-        document = np.repeat(np.arange(2 * clusters), 4)
-        scores = effect[document] + rng.normal(size=len(document))
-        half = 4 * clusters
-        interval = auc_interval(scores[:half] + 1.5, scores[half:], document[:half], document[half:])
-        hits += interval.low <= truth <= interval.high
-    assert hits / 400 >= 0.92
-
-
-def test_mean_interval_resamples_replicates_too() -> None:
-    replicates = np.repeat(np.array([[0.2], [0.8], [0.5]]), 50, axis=1)
-    interval = mean_interval(replicates, seed=0)
+    replicates = [right(2), right(8), right(5)]
+    assert replicated_value(replicates, Metric.BALANCED_ACCURACY) == pytest.approx(0.5)
+    interval = replicated_interval(replicates, Metric.BALANCED_ACCURACY, seed=0)
     assert interval.low <= 0.25
     assert interval.high >= 0.75
+    alone = replicated_interval([right(5)], Metric.BALANCED_ACCURACY, seed=0)
+    assert alone.high - alone.low < 0.25

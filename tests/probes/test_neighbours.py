@@ -29,5 +29,5 @@ def test_chunks_change_nothing_and_all_others_come_back(monkeypatch: pytest.Monk
 
 
 def test_an_unknown_feature_is_named() -> None:
-    with pytest.raises(UnknownNameError, match="unknown feature 9.*0 to 3"):
+    with pytest.raises(UnknownNameError, match=r"unknown feature 9.*0 to 3"):
         nearest_by_direction(torch.zeros(4, 2), 9, 1)
