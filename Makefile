@@ -1,0 +1,55 @@
+# Everything below works on a machine with Python 3.11+, git, make and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+FEATURES ?= --random 25 --seed 0
+OUT ?= glossator-out
+
+.PHONY: help label test check lint types fast-tests slow-tests setup setup-dev bench clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# torch first, pinned: an open range would bring gigabytes of CUDA.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt torch
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,saelens]'
+	$(PIP) install --quiet --constraint constraints.txt --no-deps eai-sparsify
+	$(PIP) install --quiet --constraint constraints.txt simple-parsing natsort schedulefree einops
+	@touch $@
+
+setup: $(VENV)/.ready ## make the environment that users need
+setup-dev: $(VENV)/.ready-dev ## add what checks and tests need
+
+label: $(VENV)/.ready ## label 25 features of SmolLM2-135M, print a table, write a report
+	$(BIN)/glossator label $(FEATURES) --out $(OUT)
+
+lint: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.ready-dev
+	$(BIN)/pyright
+
+fast-tests: $(VENV)/.ready-dev
+	$(BIN)/pytest -q -m "not slow and not gpu"
+
+slow-tests: $(VENV)/.ready-dev
+	$(BIN)/pytest -q -m "slow and not gpu"
+
+check: lint types fast-tests slow-tests ## what CI runs: lint, types, fast and slow tests
+
+test: check ## set everything up, run the checks and the tests
+
+bench: $(VENV)/.ready-dev ## the benchmarks that need nothing beyond the project
+	$(BIN)/python -m benchmarks.planted_truth
+	$(BIN)/python -m benchmarks.embedded_analyst
+
+clean: ## remove the environment and build leftovers
+	rm -rf $(VENV) build dist src/*.egg-info
