@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -12,6 +12,7 @@ from glossator.probes.vocabulary import Vocabulary
 from glossator.records import SiteRef
 
 
+@runtime_checkable
 class ReadableSubject(Protocol):
     """Anything that turns texts into token ids, and token ids into activations at a site."""
 
