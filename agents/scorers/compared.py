@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from jaxtyping import Bool
-import numpy as np
-
+from glossator.agents.scorers.donors import choose_donors
 from glossator.records import Baseline, BaselineName, Evidence, Explanation, Interval, Score
 
 
@@ -24,10 +23,6 @@ class Measured(NamedTuple):
     value: float
     interval: Interval
 
-    def baseline(self, name: BaselineName) -> Baseline:
-        """This measurement as a baseline."""
-        return Baseline(name=name, value=self.value, interval=self.interval)
-
 
 COIN = Measured(0.5, Interval(low=0.5, high=0.5, method="exact: the same answer to every example"))
 """What a reader without an explanation reaches in balanced accuracy and in AUC."""
@@ -43,17 +38,33 @@ class Compared:
     analyst: Explanation | None
     """The embedded analyst's label, where it is not the one scored."""
 
-    def with_predicates(self) -> Compared:
-        """Only those that can be executed; the scored one stays."""
-        analyst = self.analyst if self.analyst is not None and self.analyst.predicate is not None else None
-        return replace(self, donors=tuple(d for d in self.donors if d.predicate is not None), analyst=analyst)
+    @classmethod
+    def of(
+        cls, explanation: Explanation, others: Sequence[Explanation], analyst: Explanation | None, n: int
+    ) -> Compared:
+        """For readers of texts."""
+        mine = analyst is None or analyst.id == explanation.id
+        return cls(explanation, choose_donors(explanation, others, n), None if mine else analyst)
+
+    @classmethod
+    def executable(
+        cls, explanation: Explanation, others: Sequence[Explanation], analyst: Explanation | None, n: int
+    ) -> Compared:
+        """For readers of predicates: donors and analyst only where they have one."""
+        analyst = analyst if analyst is not None and analyst.predicate is not None else None
+        return cls.of(explanation, [o for o in others if o.predicate is not None], analyst, n)
+
+    @property
+    def readings(self) -> tuple[Explanation, ...]:
+        """All of them: the scored one, the donors, then the analyst's if there is one."""
+        return (self.explanation, *self.donors, *((self.analyst,) if self.analyst is not None else ()))
 
 
-def baselines(shuffled: Measured | None, empty: Measured, analyst: Measured | None) -> tuple[Baseline, ...]:
-    """The baselines of one score; the analyst's is left out where the score is the analyst's own."""
-    nothing = Baseline(name=BaselineName.SHUFFLED, value=None, interval=None)
-    made = [nothing if shuffled is None else shuffled.baseline(BaselineName.SHUFFLED)]
-    made.append(empty.baseline(BaselineName.EMPTY))
+def baselines(shuffled: Measured | None, empty: Measured | None, analyst: Measured | None) -> tuple[Baseline, ...]:
+    """The baselines of one score; the analyst's is left out where there is none to compare with."""
+    named = [(BaselineName.SHUFFLED, shuffled), (BaselineName.EMPTY, empty)]
     if analyst is not None:
-        made.append(analyst.baseline(BaselineName.EMBEDDED_ANALYST))
-    return tuple(made)
+        named.append((BaselineName.EMBEDDED_ANALYST, analyst))
+    return tuple(
+        Baseline(name=name, value=m and m.value, interval=m and m.interval) for name, m in named
+    )

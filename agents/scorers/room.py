@@ -7,13 +7,14 @@ scores are numbers, and their evidence is document ids, positions and outcomes.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from glossator.agents.scorers.embedding_cache import EmbeddingCache
 from glossator.agents.scorers.examples import ScoringExamples, draw_examples, seed_of
-from glossator.agents.scorers.held_tokens import Evaluate, HeldTokensCache
+from glossator.agents.scorers.held_tokens import Evaluate, HeldTokens, HeldTokensCache
 from glossator.agents.scorers.settings import STRONG, ScoringSettings
 from glossator.probes.negatives import WindowPool
 from glossator.probes.predicate_evaluation import evaluate
@@ -69,6 +70,11 @@ class ScoringRoom:
         return self._drawn(self.validate, feature, FeatureNeighbours(), sizes, self.validate_pool)
 
     @cached_property
+    def everything(self) -> HeldTokens:
+        """What a predicate that holds everywhere would give: the eligible tokens of `sealed`."""
+        return HeldTokens(np.ones(len(self.sealed.text), dtype=bool), self.sealed.text)
+
+    @cached_property
     def sealed_pool(self) -> WindowPool | None:
         """Random windows of `sealed`, embedded once."""
         return self._pool(self.sealed)
@@ -107,8 +113,3 @@ class ScoringRoom:
         if len(self._examples) > _KEPT_EXAMPLES:
             self._examples.popitem(last=False)
         return self._examples[key]
-
-
-def document_ids(view: AnyView, numbers: Sequence[int]) -> list[str]:
-    """Ids of documents by number."""
-    return [view.text.documents[i].id for i in numbers]
