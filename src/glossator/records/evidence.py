@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from pydantic import Field, JsonValue
 
-from glossator.records.base import Json, Record, content_id
+from glossator.records.base import Record, content_id
 from glossator.records.feature import FeatureRef, Split
 
 
@@ -62,9 +63,10 @@ class Evidence(Record):
     """What came out."""
 
     @classmethod
-    def of(cls, feature: FeatureRef, kind: EvidenceKind, recipe: dict[str, Json], payload: Json) -> Evidence:
-        """Evidence with the id that its content gives it."""
-        identity = content_id(
-            "e", {"feature": str(feature), "kind": kind, "recipe": recipe, "payload": payload}
-        )
-        return cls(id=identity, feature=feature, kind=kind, recipe=recipe, payload=payload)
+    def of(
+        cls, feature: FeatureRef, kind: EvidenceKind, recipe: Mapping[str, object], payload: object
+    ) -> Evidence:
+        """Evidence with the id that its content gives it; `recipe` and `payload` are plain JSON."""
+        content = {"feature": str(feature), "kind": kind, "recipe": dict(recipe), "payload": payload}
+        identity = content_id("e", content)
+        return cls.model_validate(content | {"id": identity, "feature": feature})
