@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from glossator.errors import StorageError
 from glossator.memory.ledger_tables import CardRow, EvidenceRow, ExplanationRow, FeatureRow, ScoreRow, Table
-from glossator.records import Evidence, Explanation, FeatureCard, FeatureRef, Json, content_id
+from glossator.records import Evidence, Explanation, FeatureCard, FeatureRef, content_id
 
 Rows = Sequence[Mapping[str, object]]
 
@@ -47,7 +47,7 @@ def card_rows(card: FeatureCard, evidence: Sequence[Evidence]) -> CardRows:
     )
 
 
-def plain_json(value: Json) -> str:
+def plain_json(value: object) -> str:
     """`value` as JSON text, keys in order."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 

@@ -41,7 +41,7 @@ from glossator.memory.ledger_tables import (
     ScoreRow,
     Table,
 )
-from glossator.records import Evidence, Explanation, FeatureCard, FeatureRef, Json, Record
+from glossator.records import Evidence, Explanation, FeatureCard, FeatureRef, Record
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
@@ -101,7 +101,7 @@ class Ledger:
     ) -> None:
         self.close()
 
-    def start_run(self, command: str, settings: Mapping[str, Json], work_key: str = "") -> str:
+    def start_run(self, command: str, settings: Mapping[str, object], work_key: str = "") -> str:
         """Note that `command` starts with `settings`; returns the run's id.
 
         `work_key` names the work whatever run does it: items done under it count for `items_done`.

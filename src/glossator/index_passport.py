@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from glossator.errors import StorageError
-from glossator.records import Json, Record, content_id
+from glossator.records import Record, content_id
 from glossator.settings import Settings
 from glossator.starter_assets import STARTER_SUBJECT, starter_corpus_path, starter_dictionary_path
 
@@ -34,12 +34,12 @@ class IndexPassport(Record):
 def passport_key(settings: Settings) -> str:
     """The key of the index that `settings` ask for."""
     starter_subject = f"{STARTER_SUBJECT.wheel.requirement} {STARTER_SUBJECT.wheel.sha256}"
-    stamps: dict[str, Json] = {
+    stamps: dict[str, object] = {
         "subject": starter_subject if settings.subject == "starter" else source_stamp(settings.subject),
         "dictionary": source_stamp(_or_starter(settings.dictionary, starter_dictionary_path)),
         "corpus": source_stamp(_or_starter(settings.corpus, starter_corpus_path)),
     }
-    sizes: list[Json] = [settings.tokens, settings.context, settings.dtype, settings.site]
+    sizes: list[object] = [settings.tokens, settings.context, settings.dtype, settings.site]
     return content_id("p", {**stamps, "sizes": sizes}, length=24)
 
 
@@ -49,7 +49,7 @@ def source_stamp(spec: str) -> str:
     if not path.exists():
         return spec
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    facts: list[Json] = []
+    facts: list[object] = []
     for file in files:
         found = file.stat()
         facts.append([file.relative_to(path).as_posix(), found.st_size, found.st_mtime_ns])

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import glossator
-from glossator.records import FeatureCard, FeatureRef, Json, content_id
+from glossator.records import FeatureCard, FeatureRef, content_id
 from glossator.session import FeatureNames, Session
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class LabellingRun:
         from glossator.agents.labelling import label_features
 
         settings, ledger = self._session.settings, self._session.ledger()
-        facts: dict[str, Json] = settings.model_dump(mode="json")
+        facts: dict[str, object] = settings.model_dump(mode="json")
         run = ledger.start_run("label", facts, self._key)
         stored = {c.card.feature.index: c.card for c in ledger.cards_by_id(self._stored.values())}
         labelled = label_features(

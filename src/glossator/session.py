@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glossator.errors import UnknownNameError
 from glossator.index_passport import IndexPassport, passport_key, read_passport, source_stamp, write_passport
-from glossator.records import Json, SiteKind, SiteRef, content_id
+from glossator.records import SiteKind, SiteRef, content_id
 from glossator.settings import Settings
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ class Session:
         from glossator.probes.activation_index import build_index
 
         name = f"{self.subject.name}-{self.dictionary.name}"
-        identity: list[Json] = [
+        identity = [
             self.subject.fingerprint(), str(self.subject.dtype), self.dictionary.fingerprint(),
             source_stamp(self._corpus_source), self.settings.tokens, self.settings.context,
         ]  # fmt: skip

@@ -11,14 +11,13 @@ from glossator.commands.result_output import JsonFlag, note, print_rich, wants_j
 from glossator.commands.settings_flags import with_settings
 
 if TYPE_CHECKING:
-    from glossator.labelling_run import LabellingRun
     from glossator.probes.activation_index import ActivationIndex
     from glossator.records import FeatureCard
     from glossator.report.progress import TaskProgress
     from glossator.session import Session
     from glossator.settings import EffectiveSettings, Settings
 else:
-    ActivationIndex = EffectiveSettings = FeatureCard = LabellingRun = Session = Settings = TaskProgress = Any
+    ActivationIndex = EffectiveSettings = FeatureCard = Session = Settings = TaskProgress = Any
 
 
 @with_settings

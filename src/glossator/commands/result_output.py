@@ -14,9 +14,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from glossator.records import Json
 else:
-    Json = RenderableType = Any
+    RenderableType = Any
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON lines, also on a terminal.")]
 
@@ -26,7 +25,7 @@ def wants_json(asked: bool) -> bool:
     return asked or not sys.stdout.isatty()
 
 
-def print_json_line(value: Json) -> None:
+def print_json_line(value: object) -> None:
     """Print `value` as one line of ASCII JSON."""
     sys.stdout.write(json.dumps(value) + "\n")
     sys.stdout.flush()

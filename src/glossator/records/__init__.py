@@ -4,16 +4,9 @@ Every record is frozen and refuses unknown fields, so a stored record that an ol
 Glossator wrote is either read exactly or refused with a message.
 """
 
-from glossator.records.base import Json, Record, content_id
+from glossator.records.base import Record, content_id
 from glossator.records.evidence import Evidence, EvidenceKind, Window
-from glossator.records.explanation import (
-    Explanation,
-    ExplanationFlag,
-    FeatureCard,
-    TokenEffect,
-    Verdict,
-    VerdictKind,
-)
+from glossator.records.explanation import Explanation, ExplanationFlag, FeatureCard, TokenEffect, Verdict, VerdictKind
 from glossator.records.feature import FeatureRef, SiteKind, SiteRef, Split
 from glossator.records.predicate import (
     AllOf,
@@ -44,7 +37,7 @@ from glossator.records.score import (
 )
 
 __all__ = [
-    "Json", "Record", "content_id",
+    "Record", "content_id",
     "Split", "SiteKind", "SiteRef", "FeatureRef",
     "Predicate", "TokenIn", "TokenMatches", "WordIn", "WordMatches", "Preceded", "Followed",
     "WindowContains", "WeightedWord", "WeightedWords", "Position", "AllOf", "AnyOf", "Not",
