@@ -98,7 +98,7 @@ def _scored(
     readings: Readings | str,
 ) -> Scored:
     positive, negative = (int((chosen & side).sum()) for side in (examples.firing, ~examples.firing))
-    reason = readings if isinstance(readings, str) else NO_FIRING if not positive else NO_SILENT if not negative else None
+    reason = NO_FIRING if not positive else readings if isinstance(readings, str) else NO_SILENT if not negative else None
     own = shuffled = analyst = empty = None
     payload = {}
     if reason is None and not isinstance(readings, str):
