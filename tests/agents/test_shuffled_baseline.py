@@ -14,7 +14,7 @@ from glossator.probes.token_text import DocumentInfo, TokenText
 from glossator.probes.vocabulary import Vocabulary
 from glossator.records import BaselineName, Explanation, FeatureRef, Negatives, Score, ScoreMethod, TokenIn
 
-N_FEATURES, N_WORDS, LENGTH, ROWS = 40, 400, 64, 400
+N_FEATURES, N_WORDS, LENGTH, ROWS = 20, 400, 64, 400
 WORDS = ("<s>", *(f" w{i}" for i in range(1, N_WORDS)))
 RULES = np.random.default_rng(7).permutation(np.arange(1, N_WORDS))[: 4 * N_FEATURES].reshape(N_FEATURES, 4)
 
@@ -39,7 +39,9 @@ def planted(seed: int) -> ArrayFirings:
     ids[::LENGTH] = 0
     infos = [DocumentInfo(f"d{i}", "", "") for i in range(ROWS // 2)]
     starts = np.arange(0, ROWS * LENGTH + 1, LENGTH)
-    text = TokenText(ids, starts, np.repeat(np.arange(ROWS // 2), 2), infos, Vocabulary(WORDS, frozenset({0})))
+    text = TokenText(
+        ids, starts, np.repeat(np.arange(ROWS // 2), 2), infos, Vocabulary(WORDS, frozenset({0}))
+    )
     features: list[Firings] = []
     for rule in RULES:
         fires = np.isin(ids, rule) & ~((ids == rule[3]) & (rng.random(len(ids)) < 0.5)) & text.eligible
@@ -52,7 +54,7 @@ def planted(seed: int) -> ArrayFirings:
 def all_scores() -> tuple[tuple[Score, ...], ...]:
     room = ScoringRoom(
         ExploreView(planted(1)), ValidateView(planted(2)), SealedView(planted(3)),
-        index_identity="planted", embedder=BagOfWords(), settings=ScoringSettings(draws=300),
+        index_identity="planted", embedder=BagOfWords(), settings=ScoringSettings(draws=200),
     )  # fmt: skip
     labels = [
         Explanation.of(

@@ -31,7 +31,13 @@ def breaches(source: str) -> list[str]:
             found.append("open_sealed")
         elif isinstance(node, ast.Call):
             called = node.func
-            name = called.id if isinstance(called, ast.Name) else called.attr if isinstance(called, ast.Attribute) else ""
+            name = (
+                called.id
+                if isinstance(called, ast.Name)
+                else called.attr
+                if isinstance(called, ast.Attribute)
+                else ""
+            )
             found += [name] if name in ("SealedView", "open_sealed") else []
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and SEAL in node.value.split():
             found.append("its name in a string")
