@@ -65,7 +65,7 @@ def tiny_project(folder: Path) -> list[str]:
     subject = tiny_subject("llama")
     subject.model.save_pretrained(folder / "tiny-llama")
     subject.tokenizer.save_pretrained(folder / "tiny-llama")
-    words = "law court cat dog river number seven green".split()
+    words = ["law", "court", "cat", "dog", "river", "number", "seven", "green"]
     paragraphs = [" ".join(words[(i * j) % len(words)] for j in range(1, 60)) + f" {i}." for i in range(60)]
     (folder / "corpus.txt").write_text("\n\n".join(paragraphs))
     return [

@@ -153,7 +153,7 @@ def test_a_standing_index_needs_no_subject(
     assert run(["label", "--features", "0", *project]) == 0
     assert run(["show", "0", *project]) == 0
     assert run(["doctor", *project]) == 0
-    report = {line["part"]: line for line in lines(capsys)[2:]}
+    report = {line["part"]: line for line in lines(capsys)[3:]}
     assert report["activation index"]["state"] == "ok"
     assert report["ledger"]["state"] == "ok"
     assert report["starter subject"]["what_to_do"]
