@@ -71,7 +71,9 @@ def source(text: TokenText) -> ArrayFirings:
 def room(embedder: BagOfWords | None = None, sealed_rows: int = 150) -> ScoringRoom:
     views = ExploreView(source(token_text(1))), ValidateView(source(token_text(2)))
     sealed = SealedView(source(token_text(3, sealed_rows)))
-    return ScoringRoom(*views, sealed, index_identity="test", embedder=embedder, settings=ScoringSettings(draws=300))
+    return ScoringRoom(
+        *views, sealed, index_identity="test", embedder=embedder, settings=ScoringSettings(draws=300)
+    )
 
 
 def explain(feature: int, text: str, predicate: Predicate | None, author: str = "test") -> Explanation:
@@ -162,7 +164,9 @@ def test_hard_negatives_punish_a_label_that_only_names_the_token() -> None:
 
 def test_the_embedder_reads_labels_without_a_predicate() -> None:
     here = room(BagOfWords())
-    scores = score_explanation(here, explain(0, "w1 w1", None), OTHERS, neighbours=FeatureNeighbours((1, 2))).scores
+    scores = score_explanation(
+        here, explain(0, "w1 w1", None), OTHERS, neighbours=FeatureNeighbours((1, 2))
+    ).scores
     assert len(scores) == 12
     for score in scores:
         if score.reader == "predicate":
