@@ -81,10 +81,12 @@ def gather_evidence(
     )  # fmt: skip
     windows, silent = to_windows(view, feature, joined), to_windows(view, feature, near.windows)
     histogram = _histogram(index, feature)
+    density, n_firings = float(stats.density[feature]), int(stats.count[feature])
+    maximum = float(stats.max[feature])
     facts = {
-        "density": float(stats.density[feature]),
-        "n_firings": int(stats.count[feature]),
-        "max_activation": float(stats.max[feature]),
+        "density": density,
+        "n_firings": n_firings,
+        "max_activation": maximum,
         "edges": list(histogram.edges),
         "counts": list(histogram.counts),
     }
@@ -104,9 +106,9 @@ def gather_evidence(
         Evidence.of(ref, EvidenceKind.NEIGHBOURS, recipe, nearest),
     )
     return FeatureEvidence(
-        density=facts["density"],
-        n_firings=facts["n_firings"],
-        max_activation=facts["max_activation"],
+        density=density,
+        n_firings=n_firings,
+        max_activation=maximum,
         histogram=histogram,
         windows=windows,
         silent_windows=silent,

@@ -26,7 +26,7 @@ from glossator.probes.neighbours import nearest_by_direction
 from glossator.probes.negatives import WindowPool
 from glossator.probes.text_embedder import TextEmbedder
 from glossator.probes.token_effects import TokenEffects
-from glossator.records import Evidence, Explanation, FeatureCard, FeatureRef, Verdict
+from glossator.records import Evidence, Explanation, FeatureCard, FeatureNames, FeatureRef, Verdict
 
 GROUP = 50
 """Features explained before they are scored together."""
@@ -34,13 +34,6 @@ NEIGHBOURS = 8
 """Neighbours of each kind that are looked at."""
 _POOL = 512
 _POOL_SEED = 7
-
-
-class FeatureNames(NamedTuple):
-    """What the features of an index are called."""
-
-    subject: str
-    dictionary: str
 
 
 class LabelledFeature(NamedTuple):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import glossator
 from glossator.records import FeatureCard, FeatureRef, content_id
-from glossator.session import FeatureNames, Session
+from glossator.session import Session
 
 if TYPE_CHECKING:
     from glossator.agents.labelling import LabelledFeature

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from glossator.errors import UnknownNameError
 from glossator.index_passport import IndexPassport, passport_key, read_passport, source_stamp, write_passport
@@ -33,13 +33,6 @@ else:
 STARTER_SUBJECT_NAME = "smollm2-135m"
 EFFECTS = 10
 """Output tokens promoted and suppressed that a card shows of each."""
-
-
-class FeatureNames(NamedTuple):
-    """What the features of these settings are called."""
-
-    subject: str
-    dictionary: str
 
 
 class Session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -56,6 +57,13 @@ class SiteRef(Record):
 
     def __str__(self) -> str:
         return f"{self.layer}.{self.kind}"
+
+
+class FeatureNames(NamedTuple):
+    """What the features of one index are called, apart from their number."""
+
+    subject: str
+    dictionary: str
 
 
 class FeatureRef(Record):
