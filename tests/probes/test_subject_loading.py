@@ -45,7 +45,7 @@ def test_a_folder_gives_the_subject_that_was_saved(tmp_path: Path) -> None:
 def test_fingerprint_is_the_same_in_another_process_and_sees_every_weight(tmp_path: Path) -> None:
     subject = tiny_subject()
     folder = _save(subject, tmp_path / "m")
-    code = "import sys; from glossator.probes import subject as s; print(s.load_subject(sys.argv[1]).fingerprint())"
+    code = "import sys, glossator.probes.subject as s; print(s.load_subject(sys.argv[1]).fingerprint())"
     done = subprocess.run(
         [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
     )
