@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -21,6 +21,7 @@ class SparsePairs(NamedTuple):
     """The activation, above 0; float32."""
 
 
+@runtime_checkable
 class Dictionary(Protocol):
     """Features over one site."""
 
@@ -55,7 +56,9 @@ class Dictionary(Protocol):
         """
         ...
 
-    def reconstruct(self, activations: Float[torch.Tensor, "tokens d_in"]) -> Float[torch.Tensor, "tokens d_out"]:
+    def reconstruct(
+        self, activations: Float[torch.Tensor, "tokens d_in"]
+    ) -> Float[torch.Tensor, "tokens d_out"]:
         """What the features say the output site holds."""
         ...
 

@@ -8,7 +8,7 @@ module outside the scorers opens the seal.
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -26,6 +26,7 @@ class Firings(NamedTuple):
     """Activations, all above 0; float32 (stored as float16)."""
 
 
+@runtime_checkable
 class FiringSource(Protocol):
     """Where a view reads from: an activation index, or arrays in a test."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -12,6 +12,7 @@ from glossator.probes.vocabulary import Vocabulary
 from glossator.records import SiteRef
 
 
+@runtime_checkable
 class ReadableSubject(Protocol):
     """Anything that turns texts into token ids, and token ids into activations at a site."""
 
@@ -39,7 +40,10 @@ class ReadableSubject(Protocol):
         ...
 
     def activations(
-        self, site: SiteRef, ids: Int[torch.Tensor, "batch pos"], mask: Int[torch.Tensor, "batch pos"] | None = None
+        self,
+        site: SiteRef,
+        ids: Int[torch.Tensor, "batch pos"],
+        mask: Int[torch.Tensor, "batch pos"] | None = None,
     ) -> Float[torch.Tensor, "batch pos d"]:
         """Activations at `site`, stopping the forward pass there; in the subject's own dtype.
 

@@ -38,7 +38,7 @@ class TokenText:
     """
 
     ids: Int[np.ndarray, " tokens"]
-    row_start: Int[np.ndarray, " rows+1"]
+    row_start: Int[np.ndarray, " row_bounds"]
     row_document: Int[np.ndarray, " rows"]
     documents: Sequence[DocumentInfo]
     vocabulary: Vocabulary
@@ -50,7 +50,7 @@ class TokenText:
     def eligible(self) -> Bool[np.ndarray, " tokens"]:
         """Positions that may be evidence."""
         mask = ~self.vocabulary.special[self.ids]
-        mask[self.row_start[:-1]] = False
+        mask[self.row_start[self.row_start < len(self)]] = False
         return mask
 
     @cached_property
