@@ -202,7 +202,7 @@ def test_gguf_cache_is_used_and_rebuilt_when_damaged(
         ).fingerprint()
 
     fingerprint = load()
-    (weights,) = cache.glob("converted/*/model.safetensors")
+    (weights,) = cache.glob("*/model.safetensors")
     assert len(sources) == 2  # the conversion, then its result
     assert load() == fingerprint
     assert sources == [str(weights.parent)]
@@ -217,7 +217,7 @@ def test_gguf_cache_is_used_and_rebuilt_when_damaged(
     assert load() == fingerprint
     assert load() == fingerprint
     assert len(sources) == 1
-    assert list(cache.glob("converted/*.tmp")) == []
+    assert list(cache.glob("*.tmp")) == []
 
 
 def test_a_truncated_gguf_is_an_error_with_a_next_step(gguf_file: Path) -> None:
