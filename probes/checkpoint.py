@@ -182,12 +182,13 @@ def _translated(source: Source) -> Generator[None, None, None]:
 
 
 def _missing_or_damaged(source: Source, exc: OSError) -> GlossatorError:
+    reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
     if source.path.exists():
         return CorruptFileError(
-            f"the model in {str(source)!r} is incomplete or damaged: {exc}. Fetch it again."
+            f"the model in {str(source)!r} is incomplete or damaged: {reason}. Fetch it again."
         )
     return UnknownNameError(
-        f"no model {str(source)!r}: there is no such folder, and the hub gave none either ({exc}). Give a "
+        f"no model {str(source)!r}: there is no such folder, and the hub gave none either ({reason}). Give a "
         "model's folder, a .gguf file, or the id of a hub model that this machine can reach."
     )
 

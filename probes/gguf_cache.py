@@ -30,7 +30,7 @@ def load_gguf(source: Source, dtype: DtypeName, device: torch.device, cache: Pat
     Raises:
         StorageError: the cache cannot be written.
     """
-    folder = cache / "converted" / _key(source, dtype)
+    folder = cache / _key(source, dtype)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):

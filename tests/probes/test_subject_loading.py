@@ -45,7 +45,7 @@ def test_a_folder_gives_the_subject_that_was_saved(tmp_path: Path) -> None:
 def test_fingerprint_is_the_same_in_another_process_and_sees_every_weight(tmp_path: Path) -> None:
     subject = tiny_subject()
     folder = _save(subject, tmp_path / "m")
-    code = "import sys; from glossator.probes import subject as s; print(s.load_subject(sys.argv[1]).fingerprint())"
+    code = "import sys, glossator.probes.subject as s; print(s.load_subject(sys.argv[1]).fingerprint())"
     done = subprocess.run(
         [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
     )
@@ -202,7 +202,7 @@ def test_gguf_cache_is_used_and_rebuilt_when_damaged(
         ).fingerprint()
 
     fingerprint = load()
-    (weights,) = cache.glob("converted/*/model.safetensors")
+    (weights,) = cache.glob("*/model.safetensors")
     assert len(sources) == 2  # the conversion, then its result
     assert load() == fingerprint
     assert sources == [str(weights.parent)]
@@ -217,7 +217,7 @@ def test_gguf_cache_is_used_and_rebuilt_when_damaged(
     assert load() == fingerprint
     assert load() == fingerprint
     assert len(sources) == 1
-    assert list(cache.glob("converted/*.tmp")) == []
+    assert list(cache.glob("*.tmp")) == []
 
 
 def test_a_truncated_gguf_is_an_error_with_a_next_step(gguf_file: Path) -> None:
