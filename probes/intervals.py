@@ -86,29 +86,34 @@ def replicated_value(replicates: Sequence[Counts], metric: Metric) -> float | No
     return sum(values) / len(values) if values else None
 
 
-def replicated_interval(
-    replicates: Sequence[Counts], metric: Metric, *, seed: int, draws: int = 1000
-) -> Interval:
-    """Interval of `replicated_value`, with documents and replicates both drawn anew each time.
+def replicated_intervals(
+    replicates: Sequence[Counts], metrics: Sequence[Metric], *, seed: int, draws: int = 1000
+) -> tuple[Interval, ...]:
+    """Intervals of `replicated_value`, with documents and replicates both drawn anew each time.
 
     The replicates are readings of the same documents, aligned, by different readers (explanations of
-    other features). One replicate gives its own interval.
+    other features). One replicate gives its own intervals.
     """
     if len(replicates) < 2:
-        return metric_intervals(replicates[0], [metric], seed=seed, draws=draws)[0]
+        return metric_intervals(replicates[0], metrics, seed=seed, draws=draws)
     joint = np.concatenate([_table(c) for c in replicates], axis=1)
     joint = joint[joint.any(axis=1)]
     rng, n = np.random.default_rng(seed), len(replicates)
     totals = _draw_totals(joint, rng, draws)
-    values = np.stack([_metric(totals[:, 4 * r : 4 * r + 4], metric) for r in range(n)], axis=1)
-    drawn = rng.integers(n, size=(len(values), n))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing is nan, and left out below
-        means = np.nanmean(np.take_along_axis(values, drawn, axis=1), axis=1)
-    spread = _percentiles(means, min(n, len(joint)))
-    if spread is None:
-        return metric_intervals(replicates[0], [metric], seed=seed, draws=draws)[0]
-    return Interval(low=spread[0], high=spread[1], method="bootstrap over documents and explanations")
+    drawn = rng.integers(n, size=(len(totals), n))
+    found: list[Interval] = []
+    for metric in metrics:
+        values = np.stack([_metric(totals[:, 4 * r : 4 * r + 4], metric) for r in range(n)], axis=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing is nan, and left out below
+            means = np.nanmean(np.take_along_axis(values, drawn, axis=1), axis=1)
+        ends = _percentiles(means, min(n, len(joint)))
+        if ends is None:
+            found += metric_intervals(replicates[0], [metric], seed=seed, draws=draws)
+        else:
+            method = "bootstrap over documents and explanations"
+            found.append(Interval(low=ends.low, high=ends.high, method=method))
+    return tuple(found)
 
 
 def _table(counts: Counts) -> Float[np.ndarray, "documents 4"]:
@@ -178,6 +183,8 @@ def _metric_interval(
 
 
 class Ends(NamedTuple):
+    """The two ends of an interval."""
+
     low: float
     high: float
 
@@ -195,6 +202,7 @@ def _percentiles(values: Float[np.ndarray, " draws"], clusters: int) -> Ends | N
 
 
 def wilson_ends(share: float, n: int) -> Ends:
+    """Ends of Wilson\'s interval of a share of `n`; the whole range for n = 0."""
     if n <= 0:
         return Ends(0.0, 1.0)
     centre = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
@@ -229,6 +237,7 @@ def _mover(table: Float[np.ndarray, "documents 4"], *, by_document: bool) -> End
 
 
 def t_quantile(degrees: int) -> float:
+    """The 97.5 % quantile of Student\'s t."""
     from scipy.special import stdtrit
 
     return float(stdtrit(degrees, 0.975))

@@ -60,11 +60,11 @@ class Compared:
         return (self.explanation, *self.donors, *((self.analyst,) if self.analyst is not None else ()))
 
 
-def baselines(shuffled: Measured | None, empty: Measured | None, analyst: Measured | None) -> tuple[Baseline, ...]:
+def baselines(
+    shuffled: Measured | None, empty: Measured | None, analyst: Measured | None
+) -> tuple[Baseline, ...]:
     """The baselines of one score; the analyst's is left out where there is none to compare with."""
     named = [(BaselineName.SHUFFLED, shuffled), (BaselineName.EMPTY, empty)]
     if analyst is not None:
         named.append((BaselineName.EMBEDDED_ANALYST, analyst))
-    return tuple(
-        Baseline(name=name, value=m and m.value, interval=m and m.interval) for name, m in named
-    )
+    return tuple(Baseline(name=name, value=m and m.value, interval=m and m.interval) for name, m in named)

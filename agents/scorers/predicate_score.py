@@ -21,7 +21,7 @@ from glossator.agents.scorers.held_tokens import HeldTokens
 from glossator.agents.scorers.room import ScoringRoom
 from glossator.agents.scorers.score_evidence import document_outcomes, score_evidence
 from glossator.agents.scorers.settings import STRONG
-from glossator.probes.intervals import Counts, metric_intervals, metric_value, replicated_interval, replicated_value
+from glossator.probes.intervals import Counts, replicated_intervals, replicated_value
 from glossator.probes.split_view import Firings
 from glossator.records import Explanation, Metric, Negatives, Score, ScoreMethod, Split
 
@@ -47,7 +47,9 @@ class _Truth:
         """Outcomes per document of a predicate."""
         at = held.at(self.firings)
         fp = held.by_document - self._per_document(at)
-        return Counts(self._per_document(self.strong & at), fp, self._per_document(self.strong & ~at), self.silent - fp)
+        return Counts(
+            self._per_document(self.strong & at), fp, self._per_document(self.strong & ~at), self.silent - fp
+        )
 
     def _per_document(self, chosen: Bool[np.ndarray, " firings"]) -> Int[np.ndarray, " documents"]:
         return np.bincount(self.document[chosen], minlength=len(self.silent)).astype(np.int64)
@@ -60,29 +62,34 @@ def predicate_scores(room: ScoringRoom, compared: Compared) -> tuple[Scored, ...
 
 def _scores_at(room: ScoringRoom, compared: Compared, share: float) -> list[Scored]:
     truth = _truth(room, compared.explanation.feature.index, share)
-    read = {e.id: truth.counts(room.held.of(e.predicate)) for e in compared.readings if e.predicate is not None}
-    mine = read.get(compared.explanation.id)
+    read = {
+        e.id: truth.counts(room.held.of(e.predicate)) for e in compared.readings if e.predicate is not None
+    }
+    mine, analyst = (
+        [read[e.id]] if e is not None and e.id in read else []
+        for e in (compared.explanation, compared.analyst)
+    )
+    others = [read[d.id] for d in compared.donors]
     evidence = score_evidence(
         room,
         compared,
         {"score": ScoreMethod.PREDICATE.value, "threshold": share},
-        {} if mine is None else document_outcomes(room.sealed, mine),
+        document_outcomes(room.sealed, mine[0]) if mine else {},
     )
     seed, draws = seed_of(compared.explanation.feature, "bootstrap"), room.settings.draws
-    own = _measure(mine, truth, seed, draws)
-    empty = _measure(truth.counts(room.everything), truth, seed, draws)
-    analyst = _measure(None if compared.analyst is None else read.get(compared.analyst.id), truth, seed, draws)
-    others = [read[d.id] for d in compared.donors if d.id in read]
+    compared_with = (others, [truth.counts(room.everything)], analyst)
+    own, *theirs = (_measure(readings, truth, seed, draws) for readings in (mine, *compared_with))
     scored: list[Scored] = []
     for i, metric in enumerate(METRICS):
-        shuffled = _averaged(others, metric, truth, seed, draws)
         score = _score(compared.explanation, metric, share, truth, own[i])
-        comparison = baselines(shuffled, empty[i], analyst[i])
-        scored.append(Scored(score.model_copy(update={"baselines": comparison, "evidence": evidence.id}), evidence))
+        extra = {"baselines": baselines(*(t[i] for t in theirs)), "evidence": evidence.id}
+        scored.append(Scored(score.model_copy(update=extra), evidence))
     return scored
 
 
-def _score(explanation: Explanation, metric: Metric, share: float, truth: _Truth, own: Measured | None) -> Score:
+def _score(
+    explanation: Explanation, metric: Metric, share: float, truth: _Truth, own: Measured | None
+) -> Score:
     positive, negative = int(truth.strong.sum()), int(truth.silent.sum())
     weak = len(truth.strong) - positive
     unscored = {WEAK: weak} if weak else {}
@@ -105,20 +112,13 @@ def _score(explanation: Explanation, metric: Metric, share: float, truth: _Truth
     )
 
 
-def _measure(counts: Counts | None, truth: _Truth, seed: int, draws: int) -> list[Measured | None]:
-    """One measurement per metric; None where it is not defined."""
-    if counts is None or not truth.strong.any():
+def _measure(readings: Sequence[Counts], truth: _Truth, seed: int, draws: int) -> list[Measured | None]:
+    """One measurement per metric, averaged over the readings; None where it is not defined."""
+    if not readings or not truth.strong.any():
         return [None] * len(METRICS)
-    intervals = metric_intervals(counts, METRICS, seed=seed, draws=draws)
-    values = [metric_value(counts, metric) for metric in METRICS]
+    intervals = replicated_intervals(readings, METRICS, seed=seed, draws=draws)
+    values = [replicated_value(readings, metric) for metric in METRICS]
     return [None if v is None else Measured(v, i) for v, i in zip(values, intervals, strict=True)]
-
-
-def _averaged(others: Sequence[Counts], metric: Metric, truth: _Truth, seed: int, draws: int) -> Measured | None:
-    value = replicated_value(others, metric) if truth.strong.any() else None
-    if value is None:
-        return None
-    return Measured(value, replicated_interval(others, metric, seed=seed, draws=draws))
 
 
 def _truth(room: ScoringRoom, feature: int, share: float) -> _Truth:

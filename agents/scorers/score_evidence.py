@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from pydantic import JsonValue
 
 from glossator.agents.scorers.compared import Compared
 from glossator.agents.scorers.examples import ScoringExamples
@@ -19,26 +20,25 @@ RECIPE_VERSION = 1
 
 
 def score_evidence(
-    room: ScoringRoom, compared: Compared, recipe: dict[str, JsonValue], payload: dict[str, JsonValue]
+    room: ScoringRoom, compared: Compared, recipe: Mapping[str, object], payload: Mapping[str, object]
 ) -> Evidence:
     """Evidence that names the index, the explanations that were read, and `recipe`."""
-    donors: list[JsonValue] = [d.id for d in compared.donors]
-    shared: dict[str, JsonValue] = {
+    shared = {
         "recipe_version": RECIPE_VERSION,
         "index": room.index_identity,
         "split": room.sealed.split.value,
         "explanation": compared.explanation.id,
-        "donors": donors,
+        "donors": [d.id for d in compared.donors],
         "analyst": None if compared.analyst is None else compared.analyst.id,
         "draws": room.settings.draws,
     }
-    return Evidence.of(compared.explanation.feature, EvidenceKind.SCORE, shared | recipe, payload)
+    return Evidence.of(compared.explanation.feature, EvidenceKind.SCORE, {**shared, **recipe}, dict(payload))
 
 
-def document_outcomes(view: AnyView, counts: Counts) -> dict[str, JsonValue]:
+def document_outcomes(view: AnyView, counts: Counts) -> dict[str, object]:
     """Outcomes per document, for documents where the feature fires or is said to."""
     touched = np.flatnonzero(counts.tp + counts.fp + counts.fn)
-    payload: dict[str, JsonValue] = {"documents": _ids(view, touched)}
+    payload: dict[str, object] = {"documents": _ids(view, touched)}
     for name, column in zip(("tp", "fp", "fn"), (counts.tp, counts.fp, counts.fn), strict=True):
         payload[name] = column[touched].tolist()
     return payload
@@ -49,11 +49,11 @@ def example_outcomes(
     examples: ScoringExamples,
     chosen: Bool[np.ndarray, " windows"],
     answers: Bool[np.ndarray, " chosen"] | Float[np.ndarray, " chosen"],
-) -> dict[str, JsonValue]:
+) -> dict[str, object]:
     """The answer to each chosen window, with where it is and whether the feature fires there."""
     windows = examples.windows.take(chosen)
-    rounded: JsonValue = answers.tolist() if answers.dtype == bool else np.round(answers.astype(float), 5).tolist()
-    found: dict[str, JsonValue] = {str(k): examples.hard_found[k] for k in KINDS if k in examples.hard_found}
+    rounded = answers.tolist() if answers.dtype == bool else np.round(answers.astype(float), 5).tolist()
+    found = {str(k): examples.hard_found[k] for k in KINDS if k in examples.hard_found}
     return {
         "documents": _ids(view, windows.document),
         "positions": windows.centre.tolist(),
@@ -63,5 +63,5 @@ def example_outcomes(
     }
 
 
-def _ids(view: AnyView, numbers: Int[np.ndarray, " n"]) -> JsonValue:
+def _ids(view: AnyView, numbers: Int[np.ndarray, " n"]) -> list[str]:
     return [view.text.documents[int(i)].id for i in numbers]

@@ -1,4 +1,4 @@
-"""Detection and embedding AUC: can a reader tell firing windows from silent ones?
+"""Detection and embedding AUC: whether a reader can tell firing windows from silent ones.
 
 Detection asks for yes or no and reports balanced accuracy; embedding asks for a similarity and
 reports AUC (Paulo et al. 2024, https://arxiv.org/abs/2410.13928). Random and hard negatives are
@@ -21,7 +21,7 @@ from glossator.agents.scorers.room import ScoringRoom
 from glossator.agents.scorers.score_evidence import example_outcomes, score_evidence
 from glossator.agents.scorers.settings import STRONG
 from glossator.probes.auc import auc_interval, auc_value
-from glossator.probes.intervals import Counts, replicated_interval, replicated_value
+from glossator.probes.intervals import Counts, replicated_intervals, replicated_value
 from glossator.records import Metric, Negatives, Score, ScoreMethod, Split
 
 NO_FIRING = "no window fires above the threshold"
@@ -49,7 +49,9 @@ class _Asked(NamedTuple):
     readings: Readings
 
 
-def predicate_detection(room: ScoringRoom, compared: Compared, examples: ScoringExamples) -> tuple[Scored, ...]:
+def predicate_detection(
+    room: ScoringRoom, compared: Compared, examples: ScoringExamples
+) -> tuple[Scored, ...]:
     """Detection by the predicate, against random and against hard negatives."""
     if compared.explanation.predicate is None:
         return _for_both(room, compared, examples, _BY_PREDICATE, NO_PREDICATE)
@@ -85,7 +87,9 @@ def _for_both(
     everyone = np.ones(len(examples.windows), dtype=bool)
     part = examples.embedded if question.reader == EmbedderReader.name else everyone
     pair = (Negatives.RANDOM, Negatives.HARD)
-    return tuple(_scored(room, compared, examples, question, n, part & examples.against(n), readings) for n in pair)
+    return tuple(
+        _scored(room, compared, examples, question, n, part & examples.against(n), readings) for n in pair
+    )
 
 
 def _scored(
@@ -98,7 +102,15 @@ def _scored(
     readings: Readings | str,
 ) -> Scored:
     positive, negative = (int((chosen & side).sum()) for side in (examples.firing, ~examples.firing))
-    reason = readings if isinstance(readings, str) else NO_FIRING if not positive else NO_SILENT if not negative else None
+    reason = (
+        NO_FIRING
+        if not positive
+        else readings
+        if isinstance(readings, str)
+        else NO_SILENT
+        if not negative
+        else None
+    )
     own = shuffled = analyst = empty = None
     payload = {}
     if reason is None and not isinstance(readings, str):
@@ -158,7 +170,8 @@ def _balanced_accuracy(asked: _Asked, seed: int, draws: int) -> Measured | None:
     value = replicated_value(counts, Metric.BALANCED_ACCURACY)
     if value is None:
         return None
-    return Measured(value, replicated_interval(counts, Metric.BALANCED_ACCURACY, seed=seed, draws=draws))
+    (interval,) = replicated_intervals(counts, [Metric.BALANCED_ACCURACY], seed=seed, draws=draws)
+    return Measured(value, interval)
 
 
 def _area(asked: _Asked, seed: int, draws: int) -> Measured | None:

@@ -8,7 +8,7 @@ from glossator.probes.intervals import (
     metric_intervals,
     metric_value,
     paired_difference,
-    replicated_interval,
+    replicated_intervals,
     replicated_value,
     wilson,
 )
@@ -107,8 +107,8 @@ def test_replicates_widen_the_interval_by_their_own_spread() -> None:
 
     replicates = [right(2), right(8), right(5)]
     assert replicated_value(replicates, Metric.BALANCED_ACCURACY) == pytest.approx(0.5)
-    interval = replicated_interval(replicates, Metric.BALANCED_ACCURACY, seed=0)
+    (interval,) = replicated_intervals(replicates, [Metric.BALANCED_ACCURACY], seed=0)
     assert interval.low <= 0.25
     assert interval.high >= 0.75
-    alone = replicated_interval([right(5)], Metric.BALANCED_ACCURACY, seed=0)
+    (alone,) = replicated_intervals([right(5)], [Metric.BALANCED_ACCURACY], seed=0)
     assert alone.high - alone.low < 0.25
