@@ -53,7 +53,8 @@ class FakeLabeller:
         kind = VerdictKind.TENTATIVE if labelled else VerdictKind.ABSTAINED
         card = FeatureCard(
             feature=ref, explanation=claim, verdict=Verdict(kind=kind, reason="made up"), scores=(),
-            density=0.1, n_firings=3, max_activation=1.0, histogram_edges=(0.5, 1.0), histogram_counts=(3,), promoted=(),
+            density=0.1, n_firings=3,
+            max_activation=1.0, histogram_edges=(0.5, 1.0), histogram_counts=(3,), promoted=(),
             suppressed=(), windows=(), silent_windows=(), neighbours=(), evidence=(evidence.id,),
             index_identity=identity,
         )  # fmt: skip
@@ -70,7 +71,8 @@ def tiny_project(folder: Path) -> list[str]:
     (folder / "corpus.txt").write_text("\n\n".join(paragraphs))
     return [
         "--subject", str(folder / "tiny-llama"), "--dictionary", "neurons:1",
-        "--corpus", str(folder / "corpus.txt"), "--tokens", "3000", "--context", "32", "--embedder", "hashing", "--home", str(folder / "home"),
+        "--corpus", str(folder / "corpus.txt"),
+        "--tokens", "3000", "--context", "32", "--embedder", "hashing", "--home", str(folder / "home"),
         "--cache", str(folder / "cache"),
     ]  # fmt: skip
 
