@@ -6,6 +6,7 @@ transformers would fill in random ones and warn.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ def load_checkpoint(source: Source, dtype: DtypeName, device: torch.device) -> C
         CorruptFileError: weights or tokenizer are damaged or incomplete.
     """
     gguf = {"gguf_file": source.gguf_file} if source.gguf_file else {}
-    with _translated(source), _quietly(source):
+    with _translated(source), quietly(all_output=source.gguf_file is not None):
         config = AutoConfig.from_pretrained(source.location, **gguf)
         _require_decoder(config, source)
         tokenizer = AutoTokenizer.from_pretrained(source.location, **gguf)
@@ -175,7 +176,7 @@ def _translated(source: Source) -> Generator[None, None, None]:
         ) from exc
     except Exception as exc:
         # tokenizers raises bare Exception, torch RuntimeError; anything else is a mistake of ours.
-        if type(exc) is not Exception and not isinstance(exc, RuntimeError | IndexError):
+        if type(exc) is not Exception and not isinstance(exc, RuntimeError | IndexError | struct.error):
             raise
         raise CorruptFileError(f"{str(source)!r} cannot be read: {exc}. Fetch the model again.") from exc
 
@@ -198,12 +199,13 @@ def _dense_gguf() -> dict[str, Any]:
 
 
 @contextmanager
-def _quietly(source: Source) -> Generator[None, None, None]:
+def quietly(all_output: bool = False) -> Generator[None, None, None]:
+    """Keep transformers from drawing progress bars; with `all_output`, discard all of stderr."""
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
         # The GGUF converter has a bar of its own that no setting turns off.
-        with redirect_stderr(StringIO()) if source.gguf_file else nullcontext():
+        with redirect_stderr(StringIO()) if all_output else nullcontext():
             yield
     finally:
         if shown:

@@ -99,10 +99,11 @@ class SentenceEmbedder:
         from safetensors import SafetensorError
         from transformers import AutoModel
 
+        from glossator.probes.checkpoint import quietly
+
         try:
-            model = (
-                AutoModel.from_pretrained(str(self._folder), local_files_only=True).eval().to(self._device)
-            )
+            with quietly():
+                model = AutoModel.from_pretrained(str(self._folder), local_files_only=True)
             tokenizer = tokenizers.Tokenizer.from_file(str(self._folder / "tokenizer.json"))
         except Exception as exc:
             # tokenizers raises bare Exception; anything else unforeseen is a mistake of ours.
@@ -112,7 +113,7 @@ class SentenceEmbedder:
         tokenizer.enable_truncation(MAX_TOKENS)
         tokenizer.no_padding()
         tokenizer.encode_special_tokens = True  # a text is never more than text
-        return _Loaded(model.float(), tokenizer)
+        return _Loaded(model.eval().float().to(self._device), tokenizer)
 
     def _embed_rows(self, rows: list[list[int]]) -> Float[np.ndarray, "n d"]:
         import torch

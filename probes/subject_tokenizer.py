@@ -71,7 +71,7 @@ def _row_prefix(backend: tokenizers.Tokenizer) -> tuple[int, ...]:
 def _vocabulary(tokenizer: PreTrainedTokenizerBase, backend: tokenizers.Tokenizer, size: int) -> Vocabulary:
     texts = [f"<unused_{i}>" for i in range(size)]
     settings: dict[str, Any] = json.loads(backend.to_str())
-    decoder = json.dumps(settings.get("decoder"))
+    decoder = json.dumps(settings.get("decoder"), ensure_ascii=False)
     byte_level, metaspace = '"ByteLevel"' in decoder, "\u2581" in decoder
     for token, i in backend.get_vocab(with_added_tokens=False).items():
         if byte_level:

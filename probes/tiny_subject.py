@@ -13,17 +13,11 @@ import tokenizers
 import torch
 from tokenizers import decoders, models, pre_tokenizers
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
-    Gemma2Config,
-    Gemma3TextConfig,
-    GPT2Config,
-    GPTNeoXConfig,
-    LlamaConfig,
     PreTrainedConfig,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
-    Qwen2Config,
-    Qwen3Config,
 )
 
 from glossator.probes.subject import Subject
@@ -35,7 +29,7 @@ _SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 
 
 def tiny_subject(shape: Shape = "llama", seed: int = 0, **changes: Any) -> Subject:
-    """A subject of `shape` with 3 layers of width 16, random from `seed`; `changes` go into its configuration."""
+    """A subject of `shape`, 3 layers of width 16, random from `seed`; `changes` go into its configuration."""
     tokenizer = tiny_tokenizer()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -66,22 +60,15 @@ def _config(shape: Shape, n_tokens: int, changes: dict[str, Any]) -> PreTrainedC
         "num_attention_heads": 4, "max_position_embeddings": 64, "bos_token_id": 1, "eos_token_id": 2,
         "pad_token_id": 2,
     }  # fmt: skip
-    grouped = sizes | {"num_key_value_heads": 2, "head_dim": 6}  # heads times head size is not the width
-    match shape:
-        case "llama":
-            return LlamaConfig(**(grouped | changes))
-        case "gpt2":
-            return GPT2Config(
-                **({"n_embd": 16, "n_inner": 40, "n_layer": 3, "n_head": 4, "n_positions": 64}
-                   | {key: sizes[key] for key in ("vocab_size", "bos_token_id", "eos_token_id")} | changes)
-            )  # fmt: skip
-        case "gpt_neox":
-            return GPTNeoXConfig(**(sizes | changes))
-        case "gemma2":
-            return Gemma2Config(**(grouped | {"sliding_window": 8} | changes))
-        case "gemma3":
-            return Gemma3TextConfig(**(grouped | {"sliding_window": 8} | changes))
-        case "qwen2":
-            return Qwen2Config(**(sizes | {"num_key_value_heads": 2} | changes))
-        case "qwen3":
-            return Qwen3Config(**(grouped | changes))
+    if shape == "gpt2":
+        own = {"n_inner": sizes.pop("intermediate_size")}
+    elif shape == "gpt_neox":
+        own = {}
+    elif shape == "qwen2":
+        own = {"num_key_value_heads": 2}
+    else:
+        own = {"num_key_value_heads": 2, "head_dim": 6}  # heads times head size is not the width
+    if shape.startswith("gemma"):
+        own["sliding_window"] = 8
+    model_type = "gemma3_text" if shape == "gemma3" else shape
+    return AutoConfig.for_model(model_type, **(sizes | own | changes))

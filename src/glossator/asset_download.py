@@ -157,8 +157,8 @@ def _download(wheel: Wheel, url: str, part: Path, progress: Progress | None) -> 
         try:
             _continue_download(wheel, url, part, progress)
             return
-        except httpx.TransportError:
-            if attempt == _ATTEMPTS - 1:
+        except httpx.TransportError as exc:
+            if attempt == _ATTEMPTS - 1 or isinstance(exc, httpx.UnsupportedProtocol):
                 raise
             time.sleep(0.25 * 2**attempt)
 
@@ -190,7 +190,7 @@ def _continue_download(wheel: Wheel, url: str, part: Path, progress: Progress | 
         length = response.headers.get("Content-Length")
         total = have + int(length) if length and length.isdigit() else None
         with part.open("ab" if have else "wb") as writer:
-            for chunk in response.iter_bytes(_CHUNK):
+            for chunk in response.iter_raw():
                 writer.write(chunk)
                 have += len(chunk)
                 if progress is not None:
