@@ -3,6 +3,10 @@
 One reader answers: the predicate where the explanation has one, else the embedder. Taking the better
 of the two would be choosing on `sealed`. Hard negatives do not decide, because how hard they are
 differs between features; their number stands in the reason.
+
+Accepted: detection of at least `ACCEPT_DETECTION`, and F1 of at least `ACCEPT_F1` where there is a
+predicate. Tentative: less, but the whole interval of detection is above that of other features'
+explanations. Abstained: everything else, and features that no label can fit.
 """
 
 from __future__ import annotations
@@ -27,8 +31,6 @@ model have medians of 0.74 to 0.83 (Paulo et al. 2024), so a label below is wors
 ACCEPT_F1 = 0.4
 """Least F1 over all tokens of an accepted label with a predicate. Detection alone forgives a rule that
 holds on ten times as many tokens as the feature fires on; a plain set of tokens reaches 0.5 on average."""
-TENTATIVE_MARGIN = 0.02
-"""How far above the shuffled explanations a tentative label has to be with the whole of its interval."""
 MIN_FIRINGS_EXPLORE = 20
 """Below this a rule is fitted to a handful of tokens."""
 MIN_FIRINGS_SEALED = 10
@@ -55,7 +57,10 @@ def unfit_to_explain(facts: FiringFacts) -> str | None:
     if facts.n_explore == 0:
         return "dead: it fires nowhere in the explore split"
     if facts.density > MAX_DENSITY:
-        return f"always on: it fires on {facts.density:.0%} of tokens, and more than {MAX_DENSITY:.0%} leave nothing to tell apart"
+        return (
+            f"always on: it fires on {facts.density:.0%} of tokens, and more than {MAX_DENSITY:.0%} "
+            "leave nothing to tell apart"
+        )
     if facts.n_explore < MIN_FIRINGS_EXPLORE:
         return f"too rare: {facts.n_explore} firings in the explore split, fewer than {MIN_FIRINGS_EXPLORE}"
     if facts.n_sealed < MIN_FIRINGS_SEALED:
@@ -73,6 +78,7 @@ def decide(
         explanation: the label that was scored; None if none was found.
         scores: its scores.
         tried: what was tried, best first, in words.
+
     """
     if (unfit := unfit_to_explain(facts)) is not None:
         return _abstain(unfit, tried)
@@ -97,8 +103,7 @@ def _judge(
     f1 = _score(scores, ScoreMethod.PREDICATE, "predicate", Metric.F1, Negatives.ALL_TOKENS)
     chance = _shuffled_high(detection)
     numbers = _numbers(scores, detection, f1)
-    above_chance = low > chance
-    if not above_chance or low <= 0.5 + TENTATIVE_MARGIN:
+    if low <= chance:
         return _abstain(f"{numbers}: not above explanations of other features (up to {chance:.2f})", tried)
     holds = f1 is not None and f1.value is not None and f1.value >= ACCEPT_F1
     if value >= ACCEPT_DETECTION and (holds or explanation.predicate is None):

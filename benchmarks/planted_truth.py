@@ -58,7 +58,7 @@ def starter_texts(characters: int) -> list[str]:
     texts = [json.loads(line)["text"] for line in lzma.decompress(packed).splitlines()]
     chosen: list[str] = []
     for i in np.random.default_rng(SEED).permutation(len(texts)):
-        chosen.append(str(texts[i])[:20_000])
+        chosen.append(str(texts[i])[:6_000])
         characters -= len(chosen[-1])
         if characters <= 0:
             break

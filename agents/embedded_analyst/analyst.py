@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from glossator.agents.embedded_analyst.corpus_statistics import CorpusStatistics
+from glossator.agents.embedded_analyst.corpus_statistics import CorpusStatistics, Key
 from glossator.agents.embedded_analyst.firing_target import FiringTarget, firing_target
 from glossator.agents.embedded_analyst.rule_choice import Tried, ValidateScore, ranked_on_validate
 from glossator.agents.embedded_analyst.rule_search import SearchSpace, search_rules
@@ -23,6 +23,7 @@ from glossator.probes.split_view import ExploreView, ValidateView
 from glossator.records import Explanation, ExplanationFlag, FeatureRef
 
 AUTHOR = "embedded-analyst/1"
+_USUAL_WORDS = 400
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,11 @@ class EmbeddedAnalyst:
 
     @cached_property
     def _wording(self) -> Wording:
-        families = None if self._embedder is None else WordFamilies(self._embedder)
-        return Wording(self._space.stats, families)
+        stats = self._space.stats
+        if self._embedder is None:
+            return Wording(stats, None)
+        frequent = np.argsort(-stats.counts[Key.WORD][:-1], kind="stable")[:_USUAL_WORDS]
+        return Wording(stats, WordFamilies(self._embedder, [stats.words.words[i] for i in frequent]))
 
     def explain(self, feature: FeatureRef) -> AnalystReport:
         """Explain `feature`; raises `UnknownNameError` if the index has no such feature."""

@@ -29,6 +29,7 @@ from glossator.records import AnyOf, Position, Predicate, predicate_json
 _LOOSE = 3.0
 _LOOSE_KEYS = (Key.TOKEN, Key.WORD, Key.PREVIOUS, Key.PREVIOUS_WORD)
 _NEIGHBOUR_KEYS = (Key.PREVIOUS, Key.PREVIOUS_WORD, Key.NEXT, Key.NEXT_WORD)
+_FIRSTS = 4
 _EARLY = (1, 2, 4, 8)
 _MOST_PARTS = 3
 _WINDOW_REACH = 16
@@ -50,9 +51,9 @@ def search_rules(space: SearchSpace, target: FiringTarget, beam: int = 4) -> lis
     """Rules for `target`, best first on explore, without repeats; empty if it never fires strongly."""
     if not len(target.strong):
         return []
-    pool = _conjunctions(space, target, beam)
-    best = pool[:2]
-    for first in best:
+    singles = _ranked(_singles(space, target))
+    pool = _conjunctions(space, target, singles, beam)
+    for first in _ranked([*pool[:2], *singles[:_FIRSTS]]):
         pool += _either_or(space, target, first)
     return _ranked(pool)
 
@@ -63,14 +64,12 @@ def _ranked(drafts: Iterable[Draft]) -> list[Draft]:
     return sorted(unique.values(), key=lambda draft: -draft.f1)
 
 
-def _conjunctions(space: SearchSpace, target: FiringTarget, beam: int) -> list[Draft]:
+def _conjunctions(space: SearchSpace, target: FiringTarget, singles: list[Draft], beam: int) -> list[Draft]:
     stats = space.stats
-    singles = _singles(space, target)
     seeds = [_Seed(d, k) for k in _LOOSE_KEYS if (d := set_part(stats, k, target, beta=_LOOSE)) is not None]
     seeds += [_Seed(d, None) for d in form_parts(stats, target, None, best=3, beta=_LOOSE)]
-    ranked = _ranked(singles)
-    seeds += [_Seed(d, None) for d in ranked[:2]]
-    pool = [*ranked]
+    seeds += [_Seed(d, None) for d in singles[:2]]
+    pool = [*singles]
     for seed in seeds:
         pool += _narrowed(space, target, seed)
     longer = [draft for draft in _ranked(pool) if len(draft.parts) == 2][:beam]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-SMOOTHING = 1.0
+SMOOTHING = 2.0
 LARGEST_SET = 256
 
 

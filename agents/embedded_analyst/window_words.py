@@ -14,8 +14,9 @@ from glossator.probes.predicate_evaluation import held_within, summed_within
 from glossator.records import WeightedWord, WeightedWords, WindowContains
 
 MOST_WANTED, MOST_UNWANTED, MOST_WORDS = 800, 2400, 24
-TOPIC_REACH = (16, 48)
+TOPIC_REACH = (12, 31)
 TOPIC_WORDS = (8, 24)
+MOST_CONSIDERED = 60
 _STEP = 0.5
 
 
@@ -25,6 +26,8 @@ class _Windows(NamedTuple):
     words: Int[np.ndarray, "windows reach"]
     scale: float
     """How many tokens each row stands for."""
+    at: Int[np.ndarray, " windows"]
+    """The tokens."""
 
 
 def _windows(stats: CorpusStatistics, at: Int[np.ndarray, " n"], reach: int, most: int, seed: int) -> _Windows:
@@ -39,7 +42,7 @@ def _windows(stats: CorpusStatistics, at: Int[np.ndarray, " n"], reach: int, mos
     standing = (where >= begins) & stats.words.first[safe] & (stats.words.word_of[safe] >= 0)
     words = np.sort(np.where(standing, stats.words.word_of[safe], none), axis=1)
     words[:, 1:][words[:, 1:] == words[:, :-1]] = none
-    return _Windows(words, scale)
+    return _Windows(words, scale, at)
 
 
 def _presence(windows: _Windows, none: int) -> Float[np.ndarray, " words"]:
@@ -88,20 +91,67 @@ def topic_drafts(
         background: from `background_presence`.
     """
     drafts: list[Draft] = []
-    none = len(stats.words.words)
     for reach, usual in zip(TOPIC_REACH, background, strict=True):
-        windows = _windows(stats, target.strong, reach, MOST_WANTED, seed=1)
-        n = len(windows.words)
-        seen = _presence(windows, none)
-        odds = np.log((seen + 0.5) / (n + 1)) - np.log(usual)
-        worth = np.where((seen >= max(2, 0.01 * n)) & (odds > 0.7), odds * seen, 0.0)
-        order = np.argsort(-worth, kind="stable")[: max(TOPIC_WORDS)]
-        order = order[worth[order] > 0]
+        wanted = _windows(stats, _spread(stats, target.strong), reach, MOST_WANTED, seed=1)
+        chosen = _telling_words(stats, wanted, usual)
+        if len(chosen) < 2:
+            continue
+        unwanted = _windows(stats, np.flatnonzero(target.silent), reach, 2 * MOST_WANTED, seed=2)
+        if not len(unwanted.words):
+            continue
+        weight = _fitted_weights(wanted.words, unwanted.words, chosen, len(stats.words.words))
+        best = np.argsort(-weight * _presence(wanted, len(stats.words.words))[chosen], kind="stable")
         for size in TOPIC_WORDS:
-            chosen = order[:size]
-            if len(chosen) >= min(4, size):
-                drafts.append(_thresholded(stats, target, chosen, odds[chosen], reach))
+            few = best[:size][weight[best[:size]] > 0]
+            if len(few) >= 2:
+                drafts.append(_thresholded(stats, target, chosen[few], weight[few], reach))
     return drafts
+
+
+def _spread(stats: CorpusStatistics, at: Int[np.ndarray, " n"]) -> Int[np.ndarray, " kept"]:
+    """The positions, thinned so that no document gives more than a tenth of what is looked at."""
+    document = stats.text.document_of(at)
+    order = np.random.default_rng(3).permutation(len(at))
+    most = max(8, MOST_WANTED // 10)
+    ranked = order[np.argsort(document[order], kind="stable")]
+    begins = np.flatnonzero(np.r_[True, np.diff(document[ranked]) != 0])
+    nth = np.arange(len(ranked)) - np.repeat(begins, np.diff(np.r_[begins, len(ranked)]))
+    return np.sort(at[ranked[nth < most]])
+
+
+def _telling_words(
+    stats: CorpusStatistics, windows: _Windows, usual: Float[np.ndarray, " words"]
+) -> Int[np.ndarray, " chosen"]:
+    """Words that stand near strong firings far more often than elsewhere, in several documents."""
+    none = len(stats.words.words)
+    n, seen = len(windows.words), _presence(windows, none)
+    document = np.repeat(stats.text.document_of(windows.at), windows.words.shape[1])
+    pairs = np.unique(np.stack([windows.words.ravel().astype(np.int64), document.astype(np.int64)]), axis=1)
+    documents = np.bincount(pairs[0], minlength=none + 1)[:none]
+    odds = np.log((seen + 0.5) / (n + 1)) - np.log(usual)
+    least = min(3, len(np.unique(document)))
+    worth = np.where((seen >= 3) & (documents >= least) & (odds > 1) & (usual < 0.15), odds * np.sqrt(seen * documents), 0.0)
+    order = np.argsort(-worth, kind="stable")[:MOST_CONSIDERED]
+    return order[worth[order] > 0]
+
+
+def _fitted_weights(
+    wanted: Int[np.ndarray, "wanted reach"],
+    unwanted: Int[np.ndarray, "unwanted reach"],
+    chosen: Int[np.ndarray, " chosen"],
+    none: int,
+) -> Float[np.ndarray, " chosen"]:
+    """Weights of the chosen words in a logistic regression of firing on which of them stand near."""
+    from sklearn.linear_model import LogisticRegression
+
+    column = np.full(none + 1, len(chosen))
+    column[chosen] = np.arange(len(chosen))
+    rows = np.concatenate([wanted, unwanted])
+    present = np.zeros((len(rows), len(chosen) + 1), dtype=np.float32)
+    present[np.arange(len(rows))[:, None], column[rows]] = 1
+    fires = np.arange(len(rows)) < len(wanted)
+    model = LogisticRegression(C=0.5, solver="liblinear", random_state=0)
+    return model.fit(present[:, :-1], fires).coef_[0].astype(np.float64)
 
 
 def _thresholded(

@@ -1,4 +1,7 @@
-"""The windows on which all explanations of a feature are compared: drawn once, so that every comparison is paired."""
+"""The windows on which all explanations of a feature are compared.
+
+They are drawn once per feature, so that every comparison is paired.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What scorers share within a run: the three splits, the embedder, and everything computed once.
 
-The only place where the sealed split is opened. Nothing that leaves this package holds sealed text:
-scores are numbers, and their evidence is document ids, positions and outcomes.
+Nothing that leaves this package holds sealed text: scores are numbers, and their evidence is
+document ids, positions and outcomes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from glossator.agents.scorers.embedding_cache import EmbeddingCache
 from glossator.agents.scorers.examples import ScoringExamples, draw_examples, seed_of
 from glossator.agents.scorers.held_tokens import Evaluate, HeldTokens, HeldTokensCache
 from glossator.agents.scorers.settings import STRONG, ScoringSettings
+from glossator.agents.verdict import FiringFacts
 from glossator.probes.negatives import WindowPool
 from glossator.probes.predicate_evaluation import evaluate
 from glossator.probes.split_view import AnyView, ExploreView, SealedView, ValidateView
@@ -58,6 +59,19 @@ class ScoringRoom:
     def strong_threshold(self, feature: FeatureRef) -> float:
         """The activation above which the feature fires strongly: a share of its maximum on `explore`."""
         return STRONG * float(self.explore.firings(feature.index).activation.max(initial=0.0))
+
+    def facts(self, feature: FeatureRef) -> FiringFacts:
+        """How often the feature fires: what a verdict needs besides scores."""
+        n_explore = len(self.explore.firings(feature.index).position)
+        return FiringFacts(
+            n_explore=n_explore,
+            n_sealed=len(self.sealed.firings(feature.index).position),
+            density=n_explore / max(1, self._explore_tokens),
+        )
+
+    @cached_property
+    def _explore_tokens(self) -> int:
+        return int(np.count_nonzero(self.explore.text.eligible))
 
     def examples(self, feature: FeatureRef, neighbours: FeatureNeighbours) -> ScoringExamples:
         """The feature's sealed examples; the same for every explanation of it."""

@@ -1,4 +1,4 @@
-"""Detection and embedding AUC: can a reader tell firing windows from silent ones?
+"""Detection and embedding AUC: whether a reader can tell firing windows from silent ones.
 
 Detection asks for yes or no and reports balanced accuracy; embedding asks for a similarity and
 reports AUC (Paulo et al. 2024, https://arxiv.org/abs/2410.13928). Random and hard negatives are

@@ -60,10 +60,11 @@ app.add_typer(memory_app, name="memory")
 app.command("config")(config_command)
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"glossator {glossator.__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

@@ -14,9 +14,10 @@ from glossator.records import FeatureCard, FeatureRef, content_id
 from glossator.session import FeatureNames, Session
 
 if TYPE_CHECKING:
+    from glossator.agents.labelling import LabelledFeature
     from glossator.probes.activation_index import ActivationIndex
 else:
-    ActivationIndex = Any
+    ActivationIndex = LabelledFeature = Any
 
 
 class FinishedFeature(NamedTuple):
@@ -47,22 +48,12 @@ class LabellingRun:
 
     def __iter__(self) -> Iterator[FinishedFeature]:
         """Every feature in order, labelled or taken from the ledger; stored before it is given out."""
-        from glossator.agents.labelling import label_features
-
         settings, ledger = self._session.settings, self._session.ledger()
-        facts: dict[str, object] = settings.model_dump(mode="json")
+        facts: dict[str, object] = settings.model_dump(mode="json", exclude={"ledger_url", "chroma_url"})
         run = ledger.start_run("label", facts, self._key)
         stored = {c.card.feature.index: c.card for c in ledger.cards_by_id(self._stored.values())}
-        labelled = label_features(
-            self._index,
-            self._session.dictionary,
-            self._session.token_effects(),
-            [i for i in self._features if i not in stored],
-            embedder=self._session.embedder,
-            names=self._names,
-            seed=settings.seed,
-            threshold=settings.firing_threshold,
-        )
+        missing = [i for i in self._features if i not in stored]
+        labelled = self._labelled(missing) if missing else iter(())
         for feature in self._features:
             if feature in stored:
                 ledger.save_card(run, stored[feature])  # makes it the current card again
@@ -72,12 +63,28 @@ class LabellingRun:
                 ledger.save_card(run, made.card, made.evidence)
                 yield FinishedFeature(made.card, from_ledger=False)
 
+    def _labelled(self, features: list[int]) -> Iterator[LabelledFeature]:
+        from glossator.agents.labelling import label_features
+
+        return label_features(
+            self._index,
+            self._session.dictionary,
+            self._session.token_effects(),
+            features,
+            embedder=self._session.embedder,
+            names=self._names,
+            seed=self._session.settings.seed,
+            threshold=self._session.settings.firing_threshold,
+        )
+
     def _ref(self, feature: int) -> FeatureRef:
         return FeatureRef(subject=self._names.subject, dictionary=self._names.dictionary, index=feature)
 
 
 def _work_key(session: Session, index: ActivationIndex) -> str:
     """What decides a label, apart from the feature."""
+    from glossator.agents.embedded_analyst.analyst import AUTHOR
+
     settings = session.settings
     return content_id(
         "w",
@@ -85,7 +92,7 @@ def _work_key(session: Session, index: ActivationIndex) -> str:
             "index": index.identity,
             "names": list(session.names()),
             "embedder": session.embedder.fingerprint(),
-            "version": glossator.__version__,
+            "author": [AUTHOR, glossator.__version__],
             "seed": settings.seed,
             "threshold": settings.firing_threshold,
         },

@@ -55,7 +55,7 @@ def token_text(seed: int, rows: int = 150) -> TokenText:
 
 
 def source(text: TokenText) -> ArrayFirings:
-    """0: w1 strongly; 1: w2 strongly, w3 weakly; 2: w4, mostly; 3: dead; 4: always on; 5: w1 in late documents."""
+    """0: w1; 1: w2 strongly, w3 weakly; 2: w4, mostly; 3: dead; 4: always on; 5: w1 in late documents."""
     ids, n = text.ids, len(text)
     dense = np.zeros((6, n), dtype=np.float32)
     dense[0][ids == 1] = 2.0
@@ -250,13 +250,18 @@ def test_evidence_holds_outcomes_and_no_sealed_text() -> None:
     for evidence in scored.evidence:
         assert not [w for w in WORDS[1:] if w.strip() in json.dumps(evidence.payload).split('"')]
     (detection,) = (
-        e for e in scored.evidence
-        if e.recipe["score"] == "detection" and e.recipe["reader"] == "predicate" and e.recipe["negatives"] == "random"
-    )  # fmt: skip
+        e
+        for e in scored.evidence
+        if e.recipe["score"] == "detection"
+        and e.recipe["reader"] == "predicate"
+        and e.recipe["negatives"] == "random"
+    )
     assert isinstance(detection.payload, dict)
     assert detection.payload["answers"] == detection.payload["fires"]
     score = pick(scored.scores, ScoreMethod.DETECTION, "predicate", negatives=Negatives.RANDOM)
-    assert score.n_positive + score.n_negative == len(detection.payload["documents"])  # pyright: ignore
+    positions = detection.payload["positions"]
+    assert isinstance(positions, list)
+    assert score.n_positive + score.n_negative == len(positions)
 
 
 def test_donors_are_of_other_features_and_say_something_else() -> None:

@@ -53,9 +53,13 @@ def planted(seed: int) -> ArrayFirings:
 @cache
 def all_scores() -> tuple[tuple[Score, ...], ...]:
     room = ScoringRoom(
-        ExploreView(planted(1)), ValidateView(planted(2)), SealedView(planted(3)),
-        index_identity="planted", embedder=BagOfWords(), settings=ScoringSettings(draws=200),
-    )  # fmt: skip
+        ExploreView(planted(1)),
+        ValidateView(planted(2)),
+        SealedView(planted(3)),
+        index_identity="planted",
+        embedder=BagOfWords(),
+        settings=ScoringSettings(draws=200),
+    )
     labels = [
         Explanation.of(
             FeatureRef(subject="s", dictionary="d", index=i),

@@ -8,7 +8,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SEAL = "glossator.probes.sealed_split"
 MAY_OPEN = ROOT / "agents" / "scorers"
-DEFINES = {ROOT / "probes" / "sealed_split.py", ROOT / "probes" / "split_view.py"}
+DEFINES = {
+    ROOT / "probes" / "sealed_split.py",
+    ROOT / "probes" / "split_view.py",
+    ROOT / "probes" / "activation_index" / "reader.py",
+}
 
 
 def product_files() -> list[Path]:
@@ -39,6 +43,8 @@ def breaches(source: str) -> list[str]:
                 else ""
             )
             found += [name] if name in ("SealedView", "open_sealed") else []
+        elif isinstance(node, ast.Attribute) and node.attr == "_source":
+            found.append("_source")
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and SEAL in node.value.split():
             found.append("its name in a string")
     return found
@@ -59,6 +65,7 @@ def test_the_rule_sees_every_way_in() -> None:
         "from glossator.probes import sealed_split",
         "from glossator.probes.split_view import SealedView\nview = SealedView(index)",
         "import glossator.probes.split_view as v\nview = v.SealedView(index)",
+        "def f(index, split):\n    return index._source(split)",
         "importlib.import_module('glossator.probes.sealed_split')",
     ):
         assert breaches(source), source

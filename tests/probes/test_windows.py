@@ -75,8 +75,12 @@ def test_quantiles_spread_over_the_range_and_top_takes_the_strongest() -> None:
     counts, _ = np.histogram(spread.activation, bins=10, range=(0.5, 400.5))
     assert counts.tolist() == [4] * 10
     assert firing_windows(view, 0, threshold=0.0, n=5, seed=1, sampling="top").activation.tolist() == [
-        400.0, 399.0, 398.0, 397.0, 396.0,
-    ]  # fmt: skip
+        400.0,
+        399.0,
+        398.0,
+        397.0,
+        396.0,
+    ]
     again = firing_windows(view, 0, threshold=0.0, n=40, seed=1)
     assert again.centre.tolist() == spread.centre.tolist()
     assert firing_windows(view, 0, threshold=0.0, n=40, seed=2).centre.tolist() != spread.centre.tolist()
