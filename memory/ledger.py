@@ -70,7 +70,7 @@ class Ledger:
     def __init__(self, where: str | Path) -> None:
         text = str(where)
         if isinstance(where, str) and "://" in where and not where.startswith("sqlite:///"):
-            self._engine = open_server(where)
+            self._engine, text = open_server(where)
         else:
             path = Path(text.removeprefix("sqlite:///")).expanduser()
             text = str(path)

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event, exc, func, inspect, select
@@ -85,20 +85,35 @@ def open_sqlite(path: Path) -> Engine:
     return engine
 
 
-def open_server(url: str) -> Engine:
-    """An engine for a database server, such as `postgresql+psycopg://user@host/glossator`."""
+class Server(NamedTuple):
+    """A database server, and how messages name it."""
+
+    engine: Engine
+    name: str
+    """Its URL without the password."""
+
+
+def open_server(url: str) -> Server:
+    """The database server at `url`, such as `postgresql+psycopg://user@host/glossator`.
+
+    Raises:
+        SettingsError: `url` is no URL of PostgreSQL.
+        MissingExtraError: its driver is not installed.
+    """
     try:
         parsed = make_url(url)
-        if parsed.get_backend_name() != "postgresql":
-            raise SettingsError(
-                f"ledger_url {url!r} is not supported: give a file, sqlite:///FILE or postgresql://…"
-            )
-        return create_engine(parsed, pool_pre_ping=True)
     except exc.ArgumentError as error:
         raise SettingsError(f"ledger_url {url!r} is not a database URL: {error}") from error
-    except ModuleNotFoundError as error:
+    name = parsed.render_as_string(hide_password=True)
+    if parsed.get_backend_name() != "postgresql":
+        raise SettingsError(
+            f"ledger_url {name!r} is not supported: give a file, sqlite:///FILE or postgresql://…"
+        )
+    try:
+        return Server(create_engine(parsed, pool_pre_ping=True), name)
+    except (ModuleNotFoundError, exc.NoSuchModuleError) as error:
         raise MissingExtraError(
-            f"ledger_url {url!r} needs the driver {error.name!r}: pip install 'psycopg[binary]' "
+            f"ledger_url {name!r} needs a driver that is not installed ({error}): pip install 'psycopg[binary]' "
             "and write postgresql+psycopg://…"
         ) from error
 

@@ -7,12 +7,11 @@ is looked up by content again. Passports can be thrown away at any time.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from glossator.errors import StorageError
+from glossator.probes.atomic_file import unwritable, written_atomically
 from glossator.records import Record, content_id
 from glossator.settings import Settings
 from glossator.starter_assets import STARTER_SUBJECT, starter_corpus_path, starter_dictionary_path
@@ -66,16 +65,12 @@ def read_passport(folder: Path, key: str) -> IndexPassport | None:
 
 def write_passport(folder: Path, key: str, passport: IndexPassport) -> None:
     """File `passport` under `key`; raises `StorageError` if it cannot be written."""
-    temporary = folder / f"{key}.{os.getpid()}.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(passport.model_dump_json().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(folder / f"{key}.json")
     except OSError as error:
-        raise StorageError(f"cannot write to {str(folder)!r}: {error}; free space or set --home") from error
+        raise unwritable(folder, error) from error
+    with written_atomically(folder / f"{key}.json") as file:
+        file.write(passport.model_dump_json().encode())
 
 
 def _or_starter(spec: str, starter: object) -> str:

@@ -49,7 +49,7 @@ class LabellingRun:
     def __iter__(self) -> Iterator[FinishedFeature]:
         """Every feature in order, labelled or taken from the ledger; stored before it is given out."""
         settings, ledger = self._session.settings, self._session.ledger()
-        facts: dict[str, object] = settings.model_dump(mode="json")
+        facts: dict[str, object] = settings.model_dump(mode="json", exclude={"ledger_url", "chroma_url"})
         run = ledger.start_run("label", facts, self._key)
         stored = {c.card.feature.index: c.card for c in ledger.cards_by_id(self._stored.values())}
         missing = [i for i in self._features if i not in stored]
@@ -83,6 +83,8 @@ class LabellingRun:
 
 def _work_key(session: Session, index: ActivationIndex) -> str:
     """What decides a label, apart from the feature."""
+    from glossator.agents.embedded_analyst.analyst import AUTHOR
+
     settings = session.settings
     return content_id(
         "w",
@@ -90,7 +92,7 @@ def _work_key(session: Session, index: ActivationIndex) -> str:
             "index": index.identity,
             "names": list(session.names()),
             "embedder": session.embedder.fingerprint(),
-            "version": glossator.__version__,
+            "author": [AUTHOR, glossator.__version__],
             "seed": settings.seed,
             "threshold": settings.firing_threshold,
         },

@@ -3,8 +3,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -219,3 +221,44 @@ def test_places_that_cannot_be_used(tmp_path: Path) -> None:
         FindingsIndex.open(tmp_path / "file" / "findings", WordEmbedder())
     with pytest.raises(StorageError, match="does not answer"):
         FindingsIndex.connect("http://127.0.0.1:9", WordEmbedder())
+
+
+@pytest.mark.slow
+def test_a_server_is_used_by_several_at_once(tmp_path: Path, ledger: Ledger) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = Path(sys.executable).with_name("chroma")
+    command = [
+        str(program),
+        "run",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--path",
+        str(tmp_path / "served"),
+    ]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        first, second = connected(url), connected(url)
+        assert first.sync(ledger).added == 4
+        assert second.sync(ledger) == (0, 0, None)
+        assert second.search("legal language", 1)[0].feature.index == 0
+        first.close()
+        assert len(second) == 4
+        assert second.rebuild(ledger) == 4
+        second.close()
+    finally:
+        server.kill()
+        server.wait()
+
+
+def connected(url: str) -> FindingsIndex:
+    for _ in range(100):
+        try:
+            return FindingsIndex.connect(url, WordEmbedder())
+        except StorageError:
+            time.sleep(0.2)
+    raise AssertionError("the server did not come up")

@@ -9,11 +9,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import create_mock_engine
+from sqlalchemy.dialects import postgresql
 
-from glossator.errors import CorruptFileError, StorageError
+from glossator.errors import CorruptFileError, MissingExtraError, SettingsError, StorageError
 from glossator.memory.ledger import Ledger
+from glossator.memory.ledger_tables import Table
 from glossator.records import (
     Evidence,
     EvidenceKind,
@@ -201,6 +205,34 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
         run = ledger.start_run("label", {})
         with pytest.raises(StorageError, match="not finite"):
             ledger.save_card(run, made.model_copy(update={"density": float("nan")}), evidence)
+
+
+def test_urls_of_servers_are_checked_before_anything_is_opened(tmp_path: Path) -> None:
+    with Ledger.open(f"sqlite:///{tmp_path / 'l.sqlite'}") as ledger:
+        assert ledger.counts().cards == 0
+    with pytest.raises(SettingsError, match=r"mysql.*postgresql"):
+        Ledger.open("mysql://somewhere/glossator")
+    with pytest.raises(MissingExtraError) as refused:
+        Ledger.open("postgresql+psycopg_that_is_not_there://user:secret@host/glossator")
+    assert "secret" not in str(refused.value)
+    with pytest.raises(SettingsError, match="not a database URL"):
+        Ledger.open("://nonsense")
+    with pytest.raises(MissingExtraError, match=r"pip install 'psycopg\[binary\]'"):
+        Ledger.open("postgresql+psycopg_that_is_not_there://user@host/glossator")
+
+
+def test_postgresql_gets_tables_guards_and_harmless_repeats() -> None:
+    statements: list[str] = []
+
+    def record(statement: Any, *_: object, **__: object) -> None:
+        statements.append(str(statement.compile(dialect=postgresql.dialect())))
+
+    engine = create_mock_engine("postgresql+psycopg://", record)
+    Table.metadata.create_all(engine, checkfirst=False)
+    made = "\n".join(statements)
+    assert made.count("CREATE TABLE") == made.count("BEFORE UPDATE OR DELETE OR TRUNCATE") == 8
+    assert made.index("FUNCTION glossator_append_only() RETURNS trigger") < made.index("CREATE TABLE")
+    assert "RAISE(ABORT" not in made
 
 
 WRITER = """

@@ -52,8 +52,9 @@ class FakeLabeller:
         claim = Explanation.of(ref, "embedded-analyst/1", text, None) if labelled else None
         kind = VerdictKind.TENTATIVE if labelled else VerdictKind.ABSTAINED
         card = FeatureCard(
-            feature=ref, explanation=claim, verdict=Verdict(kind=kind, reason="made up"), scores=(), density=0.1,
-            n_firings=3, max_activation=1.0, histogram_edges=(0.5, 1.0), histogram_counts=(3,), promoted=(),
+            feature=ref, explanation=claim, verdict=Verdict(kind=kind, reason="made up"), scores=(),
+            density=0.1, n_firings=3,
+            max_activation=1.0, histogram_edges=(0.5, 1.0), histogram_counts=(3,), promoted=(),
             suppressed=(), windows=(), silent_windows=(), neighbours=(), evidence=(evidence.id,),
             index_identity=identity,
         )  # fmt: skip
@@ -69,7 +70,8 @@ def tiny_project(folder: Path) -> list[str]:
     paragraphs = [" ".join(words[(i * j) % len(words)] for j in range(1, 60)) + f" {i}." for i in range(60)]
     (folder / "corpus.txt").write_text("\n\n".join(paragraphs))
     return [
-        "--subject", str(folder / "tiny-llama"), "--dictionary", "neurons:1", "--corpus", str(folder / "corpus.txt"),
+        "--subject", str(folder / "tiny-llama"), "--dictionary", "neurons:1",
+        "--corpus", str(folder / "corpus.txt"),
         "--tokens", "3000", "--context", "32", "--embedder", "hashing", "--home", str(folder / "home"),
         "--cache", str(folder / "cache"),
     ]  # fmt: skip

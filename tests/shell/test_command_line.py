@@ -61,11 +61,13 @@ def test_commands_are_listed_and_the_version_is_told() -> None:
 def test_config_names_where_each_setting_comes_from(tmp_path: Path) -> None:
     (tmp_path / "glossator.toml").write_text("seed = 3\n")
     arguments = ["config", "--config", str(tmp_path / "glossator.toml"), "--tokens", "7"]
+    arguments += ["--ledger-url", "postgresql://me:secret@host/glossator"]
     done = glossator_process(*arguments, GLOSSATOR_CONTEXT="99")
     found = {line["key"]: (line["value"], line["from"]) for line in map(json.loads, done.stdout.splitlines())}
     assert found["tokens"] == (7, "flag")
     assert found["context"] == (99, "environment")
     assert found["seed"] == (3, str(tmp_path / "glossator.toml"))
+    assert found["ledger_url"][0] == "postgresql://me:***@host/glossator"
     assert found["device"] == ("auto", "default")
     assert found.keys() == Settings.model_fields.keys()
 

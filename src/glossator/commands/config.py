@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from glossator.commands.result_output import JsonFlag, print_json_line, print_rich, wants_json
@@ -19,7 +20,7 @@ def config_command(*, effective: EffectiveSettings, as_json: JsonFlag = False) -
 
     Flags win over GLOSSATOR_* variables, these over glossator.toml, that over defaults.
     """
-    values = effective.settings.model_dump(mode="json")
+    values = {key: _shown(value) for key, value in effective.settings.model_dump(mode="json").items()}
     if wants_json(as_json):
         for key, value in values.items():
             print_json_line({"key": key, "value": value, "from": effective.origin[key]})
@@ -32,3 +33,8 @@ def config_command(*, effective: EffectiveSettings, as_json: JsonFlag = False) -
     for key, value in values.items():
         table.add_row(key, Text("" if value is None else str(value)), Text(effective.origin[key]))
     print_rich(table)
+
+
+def _shown(value: object) -> object:
+    """A value that may be pasted anywhere: passwords in URLs are hidden."""
+    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", value) if isinstance(value, str) else value

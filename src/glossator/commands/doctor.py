@@ -41,7 +41,9 @@ def _table(found: list[Finding]) -> Table:
     from rich.text import Text
 
     styles = {"ok": "green", "missing": "yellow", "broken": "bold red"}
-    table = NewTable("part", "state", "found", "what to do", box=box.SIMPLE_HEAD)
+    table = NewTable("part", "state", box=box.SIMPLE_HEAD)
+    for heading in ("found", "what to do"):
+        table.add_column(heading, overflow="fold")
     for finding in found:
         state = Text(finding.state.value, style=styles[finding.state.value])
         table.add_row(finding.part, state, Text(finding.detail), Text(finding.what_to_do))

@@ -95,6 +95,7 @@ def _label(
 def _write(cards: list[FeatureCard], folder: Path, settings: Settings, index: ActivationIndex) -> None:
     from datetime import UTC, datetime
 
+    from glossator.probes.atomic_file import written_atomically
     from glossator.report.page import write_report
     from glossator.report.terminal import card_json_line
     from glossator.report_summary import report_context
@@ -103,9 +104,8 @@ def _write(cards: list[FeatureCard], folder: Path, settings: Settings, index: Ac
     context = report_context(cards, settings, tokens=tokens, created=datetime.now(UTC))
     write_report(folder / "report.html", cards, context)
     lines = "".join(card_json_line(card) + "\n" for card in cards)
-    temporary = folder / "cards.jsonl.tmp"
-    temporary.write_text(lines, encoding="utf-8")
-    temporary.replace(folder / "cards.jsonl")
+    with written_atomically(folder / "cards.jsonl") as file:
+        file.write(lines.encode())
 
 
 def _sync_findings(session: Session) -> None:
