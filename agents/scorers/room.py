@@ -12,11 +12,11 @@ from functools import cached_property
 
 import numpy as np
 
+from glossator.agents.firing_facts import STRONG, FiringFacts
 from glossator.agents.scorers.embedding_cache import EmbeddingCache
 from glossator.agents.scorers.examples import ScoringExamples, draw_examples, seed_of
 from glossator.agents.scorers.held_tokens import Evaluate, HeldTokens, HeldTokensCache
-from glossator.agents.scorers.settings import STRONG, ScoringSettings
-from glossator.agents.verdict import FiringFacts
+from glossator.agents.scorers.settings import ScoringSettings
 from glossator.probes.negatives import WindowPool
 from glossator.probes.predicate_evaluation import evaluate
 from glossator.probes.split_view import AnyView, ExploreView, SealedView, ValidateView

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-STRONG = 0.3
-"""Firing "strongly": above this share of the feature's maximum on `explore`. Weak firings of sparse
-dictionaries are mostly noise around the threshold; delphi marks tokens at the same share."""
-
 
 @dataclass(frozen=True)
 class ScoringSettings:
