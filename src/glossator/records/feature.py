@@ -73,7 +73,9 @@ class FeatureRef(Record):
         """Read `SUBJECT/DICTIONARY/INDEX`; raises `UnknownNameError` otherwise."""
         match = re.fullmatch(r"([^/\s]+)/([^/\s]+)/(\d+)", text.strip())
         if match is None:
-            raise UnknownNameError(f"unknown feature {text!r}: write SUBJECT/DICTIONARY/INDEX, or the index alone")
+            raise UnknownNameError(
+                f"unknown feature {text!r}: write SUBJECT/DICTIONARY/INDEX, or the index alone"
+            )
         return cls(subject=match[1], dictionary=match[2], index=int(match[3]))
 
     def __str__(self) -> str:

@@ -1,0 +1,166 @@
+"""The embedded analyst: explains a feature by the rule that does best on validate, or abstains.
+
+It needs no LLM. It is also the baseline that every other explainer is compared with, and it flags
+features that one token or two explain before anyone pays for a call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from glossator.agents.embedded_analyst.corpus_statistics import CorpusStatistics, Key
+from glossator.agents.embedded_analyst.firing_target import FiringTarget, firing_target
+from glossator.agents.embedded_analyst.rule_choice import Tried, ValidateScore, ranked_on_validate
+from glossator.agents.embedded_analyst.rule_search import SearchSpace, search_rules
+from glossator.agents.embedded_analyst.trivial_rules import trivial_flags
+from glossator.agents.embedded_analyst.window_words import background_presence
+from glossator.agents.embedded_analyst.wording import Wording
+from glossator.agents.embedded_analyst.word_families import WordEmbedder, WordFamilies
+from glossator.probes.split_view import ExploreView, ValidateView
+from glossator.records import Explanation, ExplanationFlag, FeatureRef
+
+AUTHOR = "embedded-analyst/1"
+_USUAL_WORDS = 400
+
+
+@dataclass(frozen=True)
+class AnalystRules:
+    """When the analyst speaks. Tuned on validate only."""
+
+    least_strong: int = 8
+    """Strong firings on explore under which it does not look for a rule."""
+    least_validate: int = 3
+    """Strong firings on validate under which it cannot choose."""
+    least_f1: float = 0.3
+    """F1 on validate under which it abstains."""
+    least_balanced_accuracy: float = 0.7
+    """Balanced accuracy over validate windows under which it abstains."""
+    over_always: float = 0.1
+    """How far F1 must lie above that of the rule "always"."""
+    candidates: int = 28
+    """Rules carried from explore to validate."""
+    dense: float = 0.1
+    """Share of tokens above which a feature is flagged as dense."""
+    firm: int = 30
+    """Strong firings on explore under which evidence is flagged as sparse."""
+
+
+@dataclass(frozen=True)
+class TriedRule:
+    """One candidate, in words, with its F1 on validate."""
+
+    text: str
+    f1: float
+    balanced_accuracy: float
+
+
+@dataclass(frozen=True)
+class AnalystReport:
+    """A label or an abstention, and what was tried on the way."""
+
+    feature: FeatureRef
+    explanation: Explanation | None
+    """None after abstention."""
+    reason: str
+    """Why it was labelled, or why not."""
+    tried: tuple[TriedRule, ...]
+    """Best first."""
+    flags: tuple[ExplanationFlag, ...]
+    validate: ValidateScore | None
+    """The winner's score on validate; None if nothing could be tried."""
+
+
+class EmbeddedAnalyst:
+    """Explains features of one index. What all features share is computed once, at first use."""
+
+    def __init__(
+        self,
+        explore: ExploreView,
+        validate: ValidateView,
+        embedder: WordEmbedder | None = None,
+        rules: AnalystRules | None = None,
+    ) -> None:
+        self._explore, self._validate, self._embedder = explore, validate, embedder
+        self._rules = AnalystRules() if rules is None else rules
+
+    @cached_property
+    def _space(self) -> SearchSpace:
+        stats = CorpusStatistics.over(self._explore.text)
+        return SearchSpace(stats, background_presence(stats))
+
+    @cached_property
+    def _validate_stats(self) -> CorpusStatistics:
+        return CorpusStatistics.over(self._validate.text)
+
+    @cached_property
+    def _wording(self) -> Wording:
+        stats = self._space.stats
+        if self._embedder is None:
+            return Wording(stats, None)
+        frequent = np.argsort(-stats.counts[Key.WORD][:-1], kind="stable")[:_USUAL_WORDS]
+        return Wording(stats, WordFamilies(self._embedder, [stats.words.words[i] for i in frequent]))
+
+    def explain(self, feature: FeatureRef) -> AnalystReport:
+        """Explain `feature`; raises `UnknownNameError` if the index has no such feature."""
+        firings = self._explore.firings(feature.index)
+        if not len(firings.position):
+            return self._silent(feature, "it never fires on explore")
+        maximum = float(firings.activation.max())
+        target = firing_target(self._explore, feature.index, maximum)
+        check = firing_target(self._validate, feature.index, maximum)
+        n, m = len(target.strong), len(check.strong)
+        if n < self._rules.least_strong or m < self._rules.least_validate:
+            return self._silent(
+                feature,
+                f"it fires strongly only {n} times on explore and {m} on validate; "
+                f"at least {self._rules.least_strong} and {self._rules.least_validate} are needed",
+            )
+        drafts = search_rules(self._space, target)[: self._rules.candidates]
+        tried = ranked_on_validate([d.predicate for d in drafts], self._validate_stats, check)
+        return self._decide(feature, target, check, tried)
+
+    def _decide(
+        self, feature: FeatureRef, target: FiringTarget, check: FiringTarget, tried: list[Tried]
+    ) -> AnalystReport:
+        best, score = tried[0].predicate, tried[0].score
+        flags = self._flags(target, tried)
+        told = tuple(
+            TriedRule(self._wording.label(t.predicate, target), t.score.f1, t.score.balanced_accuracy)
+            for t in tried[:5]
+        )
+        share = len(check.strong) / max(1, int((check.wanted >= 0).sum()))
+        doubt = self._doubt(score, share)
+        if doubt is not None:
+            return AnalystReport(feature, None, doubt, told, flags, score)
+        explanation = Explanation.of(feature, AUTHOR, told[0].text, best, flags)
+        reason = f"F1 {score.f1:.2f}, balanced accuracy {score.balanced_accuracy:.2f} on validate"
+        return AnalystReport(feature, explanation, reason, told, flags, score)
+
+    def _doubt(self, score: ValidateScore, share: float) -> str | None:
+        """Why the best rule is not good enough; None if it is."""
+        always = 2 * share / (1 + share)
+        if score.f1 < always + self._rules.over_always:
+            return f"the best rule's F1 on validate is {score.f1:.2f}; holding everywhere would give {always:.2f}"
+        if score.f1 < self._rules.least_f1:
+            return f"the best rule's F1 on validate is {score.f1:.2f}, under {self._rules.least_f1}"
+        if score.balanced_accuracy < self._rules.least_balanced_accuracy:
+            return (
+                f"the best rule tells firing from silent windows of validate with balanced accuracy "
+                f"{score.balanced_accuracy:.2f}, under {self._rules.least_balanced_accuracy}"
+            )
+        return None
+
+    def _flags(self, target: FiringTarget, tried: list[Tried]) -> tuple[ExplanationFlag, ...]:
+        flags = list(trivial_flags(tried))
+        fires = len(target.strong) + len(target.weak)
+        if fires > self._rules.dense * self._space.stats.n_eligible:
+            flags.append(ExplanationFlag.DENSE)
+        if len(target.strong) < self._rules.firm:
+            flags.append(ExplanationFlag.SPARSE_EVIDENCE)
+        return tuple(flags)
+
+    def _silent(self, feature: FeatureRef, reason: str) -> AnalystReport:
+        return AnalystReport(feature, None, reason, (), (ExplanationFlag.SPARSE_EVIDENCE,), None)

@@ -1,0 +1,66 @@
+"""What words have in common, by sentence embedding: the nearest of a list of common terms.
+
+A term is chosen when it lies nearer to the words than it lies to words at large, for most of the words
+on their own and not only for their centroid; otherwise the words have no name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+
+from glossator.agents.embedded_analyst.category_terms import CATEGORY_TERMS
+
+LEAST_WORDS, MOST_WORDS = 3, 12
+LEAST_LEAD = 2.2
+"""How far the words' mean likeness to a term must stand out, in standard deviations over terms."""
+LEAST_AGREEING = 0.6
+"""Share of the words among whose nearest terms it must be."""
+_NEAREST = 20
+
+
+@runtime_checkable
+class WordEmbedder(Protocol):
+    """Turns texts into vectors of length 1."""
+
+    def embed(self, texts: Sequence[str], batch_size: int = 64) -> Float[np.ndarray, "n d"]:
+        """One float32 vector per text."""
+        ...
+
+
+class WordFamilies:
+    """Names groups of words."""
+
+    def __init__(self, embedder: WordEmbedder, usual_words: Sequence[str]) -> None:
+        """`usual_words` stand for words at large: a few hundred frequent ones."""
+        self._embedder = embedder
+        self._usual_words = usual_words
+
+    @cached_property
+    def _terms(self) -> Float[np.ndarray, "terms d"]:
+        return self._embedder.embed(CATEGORY_TERMS)
+
+    @cached_property
+    def _usual(self) -> tuple[Float[np.ndarray, " terms"], Float[np.ndarray, " terms"]]:
+        """Mean and spread of each term's likeness to words at large."""
+        likeness = self._embedder.embed(self._usual_words) @ self._terms.T
+        return likeness.mean(axis=0), likeness.std(axis=0) + 1e-3
+
+    def name(self, words: Sequence[str]) -> str | None:
+        """The common term, or None if none stands out."""
+        words = [word for word in dict.fromkeys(words) if len(word) > 2][:MOST_WORDS]
+        if len(words) < LEAST_WORDS:
+            return None
+        mean, spread = self._usual
+        lead = (self._embedder.embed(words) @ self._terms.T - mean) / spread
+        overall = lead.mean(axis=0)
+        nearest = np.argsort(-lead, axis=1)[:, :_NEAREST]
+        agreeing = np.array([(nearest == t).any(axis=1).mean() for t in range(len(CATEGORY_TERMS))])
+        best = int(np.argmax(np.where(agreeing >= LEAST_AGREEING, overall, -np.inf)))
+        if agreeing[best] < LEAST_AGREEING or overall[best] < LEAST_LEAD:
+            return None
+        return CATEGORY_TERMS[best]

@@ -1,0 +1,34 @@
+"""`glossator config`: the settings in effect and where each came from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from glossator.commands.result_output import JsonFlag, print_json_line, print_rich, wants_json
+from glossator.commands.settings_flags import with_settings
+
+if TYPE_CHECKING:
+    from glossator.settings import EffectiveSettings
+else:
+    EffectiveSettings = Any
+
+
+@with_settings
+def config_command(*, effective: EffectiveSettings, as_json: JsonFlag = False) -> None:
+    """Print the settings in effect, and where each came from.
+
+    Flags win over GLOSSATOR_* variables, these over glossator.toml, that over defaults.
+    """
+    values = effective.settings.model_dump(mode="json")
+    if wants_json(as_json):
+        for key, value in values.items():
+            print_json_line({"key": key, "value": value, "from": effective.origin[key]})
+        return
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("setting", "value", "from", box=box.SIMPLE_HEAD)
+    for key, value in values.items():
+        table.add_row(key, Text("" if value is None else str(value)), Text(effective.origin[key]))
+    print_rich(table)
