@@ -120,7 +120,7 @@ def _scored(
         payload = example_outcomes(room.sealed, examples, chosen, asked.readings[0])
     recipe = {
         "score": question.method.value, "reader": question.reader, "negatives": negatives.value,
-        "threshold": STRONG, "seed": examples.seed,
+        "threshold": STRONG, "examples": dict(examples.recipe),
     }  # fmt: skip
     evidence = score_evidence(room, compared, recipe, payload)
     score = Score(
