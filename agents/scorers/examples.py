@@ -121,7 +121,8 @@ def draw_examples(
 def _random_negatives(view: AnyView, feature: int, n: int, seed: int, pool: WindowPool | None) -> WindowBatch:
     if pool is not None:
         silent = pool.windows.centre[is_silent(view.firings(feature), pool.windows)]
-        if len(silent) >= n:
+        # A pool that is nearly all silent is enough, even if it was asked for whole.
+        if len(silent) >= min(n, (len(pool.windows) + 1) // 2):
             drawn = np.random.default_rng(seed).permutation(silent)[:n]
             return windows_at(view.text, drawn, wanted=n)
     return silent_windows(view, feature, n, seed)
