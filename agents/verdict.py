@@ -12,8 +12,8 @@ explanations. Abstained: everything else, and features that no label can fit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from glossator.agents.firing_facts import STRONG, FiringFacts
 from glossator.records import (
     BaselineName,
     Explanation,
@@ -37,19 +37,6 @@ MIN_FIRINGS_SEALED = 10
 """Below this no interval is narrow enough to decide anything."""
 MAX_DENSITY = 0.5
 """Above this the feature is more often on than off, and "where it fires" is no question."""
-STRONG = 0.3
-"""The threshold of the scores that decide, as a share of the feature's maximum."""
-
-
-class FiringFacts(NamedTuple):
-    """What is known of a feature before any explanation."""
-
-    n_explore: int
-    """Firings on `explore`."""
-    n_sealed: int
-    """Firings on `sealed`."""
-    density: float
-    """Share of eligible `explore` tokens on which it fires."""
 
 
 def unfit_to_explain(facts: FiringFacts) -> str | None:

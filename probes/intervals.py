@@ -202,7 +202,7 @@ def _percentiles(values: Float[np.ndarray, " draws"], clusters: int) -> Ends | N
 
 
 def wilson_ends(share: float, n: int) -> Ends:
-    """Ends of Wilson\'s interval of a share of `n`; the whole range for n = 0."""
+    """Ends of Wilson's interval of a share of `n`; the whole range for n = 0."""
     if n <= 0:
         return Ends(0.0, 1.0)
     centre = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
@@ -237,7 +237,7 @@ def _mover(table: Float[np.ndarray, "documents 4"], *, by_document: bool) -> End
 
 
 def t_quantile(degrees: int) -> float:
-    """The 97.5 % quantile of Student\'s t."""
+    """The 97.5 % quantile of Student's t."""
     from scipy.special import stdtrit
 
     return float(stdtrit(degrees, 0.975))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import IntEnum
 
 import numpy as np
@@ -49,8 +49,8 @@ class ScoringExamples:
     """How many of each group were asked for."""
     hard_found: Mapping[NegativeKind, int]
     """Hard negatives per kind."""
-    seed: int
-    """Seed of the draw."""
+    recipe: Mapping[str, object]
+    """What to do to draw them again."""
 
     def against(self, negatives: Negatives) -> Bool[np.ndarray, " windows"]:
         """The firing windows and one group of negatives."""
@@ -106,14 +106,23 @@ def draw_examples(
         embedded=np.concatenate([rng.permutation(len(p)) < n for p, n in zip(parts, read, strict=True)]),
         wanted=dict(zip(Group, (p.wanted for p in parts), strict=True)),
         hard_found=hard.found,
-        seed=seed,
+        recipe={
+            "seed": seed,
+            "sizes": asdict(settings),
+            "threshold": threshold,
+            "by_direction": list(by_direction),
+            "by_coactivation": list(by_coactivation),
+            "pool": None if pool is None else len(pool.windows),
+            "embedder": None if embedder is None else embedder.name,
+        },
     )
 
 
 def _random_negatives(view: AnyView, feature: int, n: int, seed: int, pool: WindowPool | None) -> WindowBatch:
     if pool is not None:
         silent = pool.windows.centre[is_silent(view.firings(feature), pool.windows)]
-        if len(silent) >= n:
+        # A pool that is nearly all silent is enough, even if it was asked for whole.
+        if len(silent) >= min(n, (len(pool.windows) + 1) // 2):
             drawn = np.random.default_rng(seed).permutation(silent)[:n]
             return windows_at(view.text, drawn, wanted=n)
     return silent_windows(view, feature, n, seed)

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int
 
+from glossator.agents.firing_facts import STRONG
 from glossator.agents.scorers.compared import Compared, Measured, Scored, baselines
 from glossator.agents.scorers.examples import seed_of
 from glossator.agents.scorers.held_tokens import HeldTokens
 from glossator.agents.scorers.room import ScoringRoom
 from glossator.agents.scorers.score_evidence import document_outcomes, score_evidence
-from glossator.agents.scorers.settings import STRONG
 from glossator.probes.intervals import Counts, replicated_intervals, replicated_value
 from glossator.probes.split_view import Firings
 from glossator.records import Explanation, Metric, Negatives, Score, ScoreMethod, Split

@@ -12,11 +12,11 @@ from functools import cached_property
 
 import numpy as np
 
+from glossator.agents.firing_facts import STRONG, FiringFacts
 from glossator.agents.scorers.embedding_cache import EmbeddingCache
 from glossator.agents.scorers.examples import ScoringExamples, draw_examples, seed_of
 from glossator.agents.scorers.held_tokens import Evaluate, HeldTokens, HeldTokensCache
-from glossator.agents.scorers.settings import STRONG, ScoringSettings
-from glossator.agents.verdict import FiringFacts
+from glossator.agents.scorers.settings import ScoringSettings
 from glossator.probes.negatives import WindowPool
 from glossator.probes.predicate_evaluation import evaluate
 from glossator.probes.split_view import AnyView, ExploreView, SealedView, ValidateView
@@ -80,7 +80,7 @@ class ScoringRoom:
     def tuning_examples(self, feature: FeatureRef) -> ScoringExamples:
         """Firing and random silent windows of `validate`, for the embedder's threshold."""
         n = self.settings.n_tuning
-        sizes = ScoringSettings(n_firing=n, n_random=self.settings.pool, n_hard=0, n_embedded=n)
+        sizes = ScoringSettings(n_firing=n, n_random=self.settings.tuning_pool, n_hard=0, n_embedded=n)
         return self._drawn(self.validate, feature, FeatureNeighbours(), sizes, self.validate_pool)
 
     @cached_property
@@ -91,17 +91,17 @@ class ScoringRoom:
     @cached_property
     def sealed_pool(self) -> WindowPool | None:
         """Random windows of `sealed`, embedded once."""
-        return self._pool(self.sealed)
+        return self._pool(self.sealed, self.settings.pool)
 
     @cached_property
     def validate_pool(self) -> WindowPool | None:
         """Random windows of `validate`, embedded once."""
-        return self._pool(self.validate)
+        return self._pool(self.validate, self.settings.tuning_pool)
 
-    def _pool(self, view: AnyView) -> WindowPool | None:
+    def _pool(self, view: AnyView, size: int) -> WindowPool | None:
         if self.embedder is None:
             return None
-        return WindowPool.draw(view, self.embedder, size=self.settings.pool, seed=_POOL_SEED)
+        return WindowPool.draw(view, self.embedder, size=size, seed=_POOL_SEED)
 
     def _drawn(
         self,

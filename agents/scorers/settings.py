@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-STRONG = 0.3
-"""Firing "strongly": above this share of the feature's maximum on `explore`. Weak firings of sparse
-dictionaries are mostly noise around the threshold; delphi marks tokens at the same share."""
-
 
 @dataclass(frozen=True)
 class ScoringSettings:
@@ -19,12 +15,14 @@ class ScoringSettings:
     """Random silent windows per feature."""
     n_hard: int = 100
     """Hard negatives per feature."""
-    n_embedded: int = 40
+    n_embedded: int = 32
     """How many of each group the embedder reads: it costs far more than a predicate."""
     n_tuning: int = 16
     """Firing windows of `validate` on which the embedder's threshold is set."""
-    pool: int = 512
-    """Windows per split that are embedded once and shared by all features."""
+    pool: int = 384
+    """Windows of `sealed` that are embedded once and shared by all features."""
+    tuning_pool: int = 192
+    """As `pool`, of `validate`."""
     n_donors: int = 10
     """Explanations of other features behind the shuffled baseline."""
     draws: int = 1000

@@ -13,13 +13,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from glossator.agents.firing_facts import STRONG
 from glossator.agents.scorers.compared import COIN, Compared, Measured, Scored, baselines
 from glossator.agents.scorers.examples import ScoringExamples, seed_of
 from glossator.agents.scorers.predicate_score import NO_PREDICATE
 from glossator.agents.scorers.readers import EmbedderReader, PredicateReader
 from glossator.agents.scorers.room import ScoringRoom
 from glossator.agents.scorers.score_evidence import example_outcomes, score_evidence
-from glossator.agents.scorers.settings import STRONG
 from glossator.probes.auc import auc_interval, auc_value
 from glossator.probes.intervals import Counts, replicated_intervals, replicated_value
 from glossator.records import Metric, Negatives, Score, ScoreMethod, Split
@@ -120,7 +120,7 @@ def _scored(
         payload = example_outcomes(room.sealed, examples, chosen, asked.readings[0])
     recipe = {
         "score": question.method.value, "reader": question.reader, "negatives": negatives.value,
-        "threshold": STRONG, "seed": examples.seed,
+        "threshold": STRONG, "examples": dict(examples.recipe),
     }  # fmt: skip
     evidence = score_evidence(room, compared, recipe, payload)
     score = Score(

@@ -194,6 +194,24 @@ def test_the_embedders_threshold_never_comes_from_sealed() -> None:
     assert int(tuning.firing.sum()) == here.settings.n_tuning
 
 
+def test_the_pools_are_embedded_once_for_all_features() -> None:
+    class Counting(BagOfWords):
+        texts = 0
+
+        def embed(self, texts: Sequence[str]) -> np.ndarray:
+            self.texts += len(texts)
+            return super().embed(texts)
+
+    counting = Counting()
+    here = room(counting)
+    score_explanation(here, words(0, "w1"), OTHERS)
+    first = counting.texts
+    score_explanation(here, words(1, "w2"), OTHERS)
+    sizes = here.settings
+    assert first >= 0.9 * (sizes.pool + sizes.tuning_pool), "clipped windows may be the same text"
+    assert counting.texts - first <= 2 * sizes.n_embedded + sizes.n_tuning + 8 + 1
+
+
 @pytest.mark.parametrize("embedder", [None, BagOfWords()])
 def test_features_that_cannot_be_scored_say_why(embedder: BagOfWords | None) -> None:
     here = room(embedder)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from glossator.agents.verdict import FiringFacts, decide, unfit_to_explain
+from glossator.agents.firing_facts import FiringFacts
+from glossator.agents.verdict import decide, unfit_to_explain
 from glossator.records import (
     Baseline,
     BaselineName,

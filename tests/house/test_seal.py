@@ -43,8 +43,8 @@ def breaches(source: str) -> list[str]:
                 else ""
             )
             found += [name] if name in ("SealedView", "open_sealed") else []
-        elif isinstance(node, ast.Attribute) and node.attr == "_source":
-            found.append("_source")
+        elif isinstance(node, ast.Attribute) and node.attr in ("_source", "sealed", "sealed_pool"):
+            found.append(node.attr)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and SEAL in node.value.split():
             found.append("its name in a string")
     return found
@@ -66,6 +66,7 @@ def test_the_rule_sees_every_way_in() -> None:
         "from glossator.probes.split_view import SealedView\nview = SealedView(index)",
         "import glossator.probes.split_view as v\nview = v.SealedView(index)",
         "def f(index, split):\n    return index._source(split)",
+        "def f(room):\n    return room.sealed.text",
         "importlib.import_module('glossator.probes.sealed_split')",
     ):
         assert breaches(source), source
