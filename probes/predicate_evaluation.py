@@ -84,9 +84,14 @@ def _bounds(
     text: TokenText, before: int, after: int
 ) -> tuple[Int[np.ndarray, " tokens"], Int[np.ndarray, " tokens"]]:
     """First token and the one after the last of each token's neighbourhood, inside its row."""
-    here = np.arange(len(text), dtype=np.int64)
-    low = np.maximum(here - before, text.row_start[text.row_of])
-    high = np.minimum(here + after + 1, text.row_start[text.row_of + 1]) if after else here + 1
+    kept = cast("tuple[np.ndarray, np.ndarray, np.ndarray] | None", text.__dict__.get("_row_bounds"))
+    if kept is None:
+        here = np.arange(len(text), dtype=np.int32)
+        bounds = text.row_start.astype(np.int32)
+        kept = text.__dict__["_row_bounds"] = (here, bounds[text.row_of], bounds[text.row_of + 1])
+    here, begin, end = kept
+    low = np.maximum(here - np.int32(before), begin)
+    high = np.minimum(here + np.int32(after + 1), end) if after else here + np.int32(1)
     return low, high
 
 

@@ -128,8 +128,8 @@ class EmbeddedAnalyst:
         best, score = tried[0].predicate, tried[0].score
         flags = self._flags(target, tried)
         told = tuple(
-            TriedRule(self._wording.label(t.predicate, target), t.score.f1, t.score.balanced_accuracy)
-            for t in tried[:5]
+            TriedRule(self._wording.label(t.predicate, target, i == 0), t.score.f1, t.score.balanced_accuracy)
+            for i, t in enumerate(tried[:5])
         )
         share = len(check.strong) / max(1, int((check.wanted >= 0).sum()))
         doubt = self._doubt(score, share)

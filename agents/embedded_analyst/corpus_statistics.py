@@ -101,16 +101,16 @@ class CorpusStatistics:
         return np.arange(len(self.text)) - self.text.row_start[self.text.row_of]
 
     @cached_property
-    def token_members(self) -> Bool[np.ndarray, "classes tokens+1"]:
-        """Which token classes each vocabulary entry that occurs is in; the last column is "none"."""
+    def token_members(self) -> Bool[np.ndarray, "entries classes"]:
+        """Which token classes each vocabulary entry that occurs is in; the last row is "none"."""
         n = len(self.text.vocabulary)
         present = np.flatnonzero(np.bincount(self.text.ids, minlength=n)).tolist()
         texts = self.text.vocabulary.texts
         return _memberships(TOKEN_CLASSES, [texts[i] for i in present], np.array(present), n + 1)
 
     @cached_property
-    def word_members(self) -> Bool[np.ndarray, "classes cased+1"]:
-        """Which word classes each cased word is in; the last column is "none"."""
+    def word_members(self) -> Bool[np.ndarray, "entries classes"]:
+        """Which word classes each cased word is in; the last row is "none"."""
         n = len(self.words.cased)
         return _memberships(WORD_CLASSES, self.words.cased, np.arange(n), n + 1)
 
@@ -122,7 +122,7 @@ class CorpusStatistics:
         return {(w, s): here[w] if s == 0 else self._shifted(here[w], s, none[w]) for w in here for s in (0, -1, 1)}
 
     def shifted_entry(self, of_words: bool, shift: int) -> Int[np.ndarray, " tokens"]:
-        """The column of `word_members` or `token_members` for the token at `shift` from each."""
+        """The row of `word_members` or `token_members` for the token at `shift` from each."""
         return self._entries[of_words, shift]
 
     @cached_property
@@ -137,7 +137,7 @@ class CorpusStatistics:
 
 def _memberships(
     classes: Sequence[FormClass], texts: Sequence[str], at: Int[np.ndarray, " texts"], width: int
-) -> Bool[np.ndarray, "classes width"]:
+) -> Bool[np.ndarray, "width classes"]:
     """All classes of each text in one pass."""
     options = re2.Options()
     options.log_errors = False
@@ -145,8 +145,8 @@ def _memberships(
     for form in classes:
         patterns.Add(form.pattern)
     patterns.Compile()
-    out = np.zeros((len(classes), width), dtype=bool)
+    out = np.zeros((width, len(classes)), dtype=bool)
     for i, text in zip(at.tolist(), texts, strict=True):
         for k in patterns.Match(text.encode("utf-8", "replace")) or ():
-            out[k, i] = True
+            out[i, k] = True
     return out

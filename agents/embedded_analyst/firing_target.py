@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 
 from glossator.probes.split_view import OpenView
 
@@ -29,10 +29,8 @@ class FiringTarget(NamedTuple):
     weak: Int[np.ndarray, " weak"]
     """Positions of weak firings."""
 
-    @property
-    def silent(self) -> Bool[np.ndarray, " tokens"]:
-        """Where a rule must not hold."""
-        return self.wanted == 0
+    silent: Int[np.ndarray, " silent"]
+    """Positions where a rule must not hold."""
 
 
 def firing_target(view: OpenView, feature: int, maximum: float) -> FiringTarget:
@@ -43,10 +41,12 @@ def firing_target(view: OpenView, feature: int, maximum: float) -> FiringTarget:
     wanted = np.where(view.text.eligible, 0, -1).astype(np.int8)
     wanted[weak] = -1
     wanted[strong] = 1
-    return FiringTarget(wanted, strong.astype(np.int64), weak.astype(np.int64))
+    return FiringTarget(wanted, strong.astype(np.int64), weak.astype(np.int64), np.flatnonzero(wanted == 0))
 
 
-def remaining(target: FiringTarget, held: Bool[np.ndarray, " tokens"]) -> FiringTarget:
-    """What a rule leaves to others: tokens on which it holds no longer matter."""
-    wanted = np.where(held, np.int8(-1), target.wanted)
-    return FiringTarget(wanted, target.strong[~held[target.strong]], target.weak)
+def remaining(target: FiringTarget, at: Int[np.ndarray, " held"]) -> FiringTarget:
+    """What a rule that holds at these positions leaves to others: there nothing matters any more."""
+    wanted = target.wanted.copy()
+    wanted[at] = -1
+    strong = target.strong[wanted[target.strong] == 1]
+    return FiringTarget(wanted, strong, target.weak, np.flatnonzero(wanted == 0))

@@ -24,7 +24,7 @@ from glossator.records import (
 )
 
 HALF_WINDOW = 16
-COST_PER_PART, COST_PER_ITEM = 0.008, 0.0004
+COST_PER_PART, COST_PER_ITEM = 0.015, 0.0006
 _MOST_WINDOWS = 400
 
 
@@ -88,7 +88,7 @@ def score_rule(
     """Measure one rule."""
     held = evaluate(predicate, stats.text, stats.words) & stats.text.eligible
     hits = int(held[target.strong].sum())
-    false = int(np.count_nonzero(held & target.silent))
+    false = int(held[target.silent].sum())
     near = _any_near(held, sample, stats)
     n = len(sample.firing)
     return ValidateScore(

@@ -1,4 +1,8 @@
-"""The parts that rules are made of, each with where it holds on explore, and the predicate it is."""
+"""The conditions that rules are made of, and rules under construction.
+
+A draft keeps the positions on explore where it holds, not a mask: narrowing it by one more condition
+then costs as much as it holds on, not as much as there is text.
+"""
 
 from __future__ import annotations
 
@@ -24,29 +28,77 @@ from glossator.records import (
 )
 
 SHIFTS = (0, -1, 1)
+_MOST_UNWANTED = 12_000
+
+
+class Condition(NamedTuple):
+    """One condition: a predicate, and a table to look it up in."""
+
+    predicate: Predicate
+    member: Bool[np.ndarray, " entries"]
+    """Whether it holds, by entry."""
+    entry: Int[np.ndarray, " tokens"] | None
+    """The entry of each token; None if `member` is by token."""
+    negated: bool = False
+    """Whether it holds where `member` is False."""
+
+    def holds(self, at: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+        """Whether it holds at each of the positions."""
+        held = self.member[at] if self.entry is None else self.member[self.entry[at]]
+        return ~held if self.negated else held
+
+    def everywhere(self) -> Int[np.ndarray, " held"]:
+        """All positions where it holds."""
+        held = self.member if self.entry is None else self.member[self.entry]
+        return np.flatnonzero(~held if self.negated else held)
 
 
 class Draft(NamedTuple):
     """A rule under construction."""
 
-    parts: tuple[Predicate, ...]
-    """Conditions that all must hold."""
-    held: Bool[np.ndarray, " tokens"]
-    """Where it holds on explore."""
+    conditions: tuple[Condition, ...]
+    """What must hold at once."""
+    at: Int[np.ndarray, " held"]
+    """Where it holds on explore, ascending."""
     f1: float
     """Against the target on explore."""
 
     @property
     def predicate(self) -> Predicate:
         """The rule as one predicate."""
-        return self.parts[0] if len(self.parts) == 1 else AllOf(parts=self.parts)
+        parts = tuple(c.predicate for c in self.conditions)
+        return parts[0] if len(parts) == 1 else AllOf(parts=parts)
 
 
-def f1_of(held: Bool[np.ndarray, " tokens"], target: FiringTarget) -> float:
-    """F1 of holding against strong firings; where nothing matters, nothing counts."""
-    hits = int(held[target.strong].sum())
-    false = int(np.count_nonzero(held & target.silent))
+class Inside(NamedTuple):
+    """Where a draft holds, split by the target."""
+
+    wanted: Int[np.ndarray, " wanted"]
+    unwanted: Int[np.ndarray, " unwanted"]
+
+
+def f1_of(at: Int[np.ndarray, " held"], target: FiringTarget) -> float:
+    """F1 of holding at these positions against strong firings; where nothing matters, nothing counts."""
+    wanted = target.wanted[at]
+    hits, false = int((wanted == 1).sum()), int((wanted == 0).sum())
     return 2 * hits / max(1, hits + false + len(target.strong))
+
+
+def joined(within: Draft | None, condition: Condition, target: FiringTarget) -> Draft:
+    """`within` and a further condition."""
+    if within is None:
+        at = condition.everywhere()
+        return Draft((condition,), at, f1_of(at, target))
+    at = within.at[condition.holds(within.at)]
+    return Draft((*within.conditions, condition), at, f1_of(at, target))
+
+
+def inside(target: FiringTarget, within: Draft | None) -> Inside:
+    """Strong and silent tokens among those where `within` holds."""
+    if within is None:
+        return Inside(target.strong, target.silent)
+    wanted = target.wanted[within.at]
+    return Inside(within.at[wanted == 1], within.at[wanted == 0])
 
 
 def at_shift(predicate: Predicate, shift: int) -> Predicate:
@@ -56,17 +108,15 @@ def at_shift(predicate: Predicate, shift: int) -> Predicate:
     return Preceded(by=predicate) if shift < 0 else Followed(by=predicate)
 
 
-def set_predicate(stats: CorpusStatistics, key: Key, values: Int[np.ndarray, " values"]) -> Predicate:
-    """`key` is one of `values`, as a predicate."""
+def set_condition(
+    stats: CorpusStatistics, key: Key, values: Int[np.ndarray, " values"], negated: bool = False
+) -> Condition:
+    """`key` is one of `values`, or none of them."""
     names = tuple(dict.fromkeys(stats.name(key, int(v)) for v in values))
-    return at_shift(WordIn(words=names) if key.of_words else TokenIn(tokens=names), key.shift)
-
-
-def set_held(stats: CorpusStatistics, key: Key, values: Int[np.ndarray, " values"]) -> Bool[np.ndarray, " tokens"]:
-    """Where `key` is one of `values`."""
+    predicate = at_shift(WordIn(words=names) if key.of_words else TokenIn(tokens=names), key.shift)
     member = np.zeros(stats.size(key), dtype=bool)
     member[values] = True
-    return member[stats.keys[key]]
+    return Condition(Not(part=predicate) if negated else predicate, member, stats.keys[key], negated)
 
 
 def set_part(
@@ -75,45 +125,26 @@ def set_part(
     """The best set for `key`, among the tokens where `within` holds; None if there is none."""
     wanted, unwanted = inside(target, within)
     values = stats.keys[key]
-    none, size = stats.size(key) - 1, stats.size(key)
-    base = len(target.strong) / max(1, stats.n_eligible) if within is None else len(wanted) / max(1, len(wanted) + len(unwanted))
-    grown = grow_set(tally(values[wanted], values[unwanted], none, size), len(target.strong), base, beta)
+    base = len(wanted) / max(1, len(wanted) + len(unwanted))
+    counted = tally(values[wanted], values[unwanted], stats.size(key) - 1, stats.size(key))
+    grown = grow_set(counted, len(target.strong), base, beta)
     if not len(grown.values):
         return None
-    return joined(within, set_predicate(stats, key, grown.values), set_held(stats, key, grown.values), target)
+    return joined(within, set_condition(stats, key, grown.values), target)
 
 
 def except_part(stats: CorpusStatistics, key: Key, target: FiringTarget, within: Draft) -> Draft | None:
     """`within`, but not where `key` is one of a set; None if leaving something out does not help."""
     wanted, unwanted = inside(target, within)
-    values = stats.keys[key]
-    size = stats.size(key)
+    values, size = stats.keys[key], stats.size(key)
     out = shrink_set(values[wanted], values[unwanted], size - 1, size, len(target.strong))
     if not len(out.values) or out.f1 <= within.f1:
         return None
-    barred = Not(part=set_predicate(stats, key, out.values))
-    return joined(within, barred, ~set_held(stats, key, out.values), target)
+    return joined(within, set_condition(stats, key, out.values, negated=True), target)
 
 
-def inside(
-    target: FiringTarget, within: Draft | None
-) -> tuple[Int[np.ndarray, " wanted"], Int[np.ndarray, " unwanted"]]:
-    """Strong and silent tokens among those where `within` holds."""
-    if within is None:
-        return target.strong, np.flatnonzero(target.silent)
-    return target.strong[within.held[target.strong]], np.flatnonzero(within.held & target.silent)
-
-
-def joined(within: Draft | None, part: Predicate, held: Bool[np.ndarray, " tokens"], target: FiringTarget) -> Draft:
-    """`within` and a further condition."""
-    if within is None:
-        return Draft((part,), held, f1_of(held, target))
-    both = within.held & held
-    return Draft((*within.parts, part), both, f1_of(both, target))
-
-
-class _FormScore(NamedTuple):
-    f1: float
+class _Form(NamedTuple):
+    score: float
     shift: int
     of_words: bool
     number: int
@@ -124,42 +155,38 @@ def form_parts(
 ) -> list[Draft]:
     """The `best` classes of form, here, before and after, among the tokens where `within` holds."""
     wanted, unwanted = inside(target, within)
-    if len(unwanted) > 40_000:
-        step = len(unwanted) / 40_000
-        unwanted, scale = unwanted[(np.arange(40_000) * step).astype(np.int64)], step
-    else:
-        scale = 1.0
-    scored: list[_FormScore] = []
+    scale = max(1.0, len(unwanted) / _MOST_UNWANTED)
+    if scale > 1:
+        unwanted = unwanted[(np.arange(_MOST_UNWANTED) * scale).astype(np.int64)]
+    found: list[_Form] = []
     for shift in SHIFTS:
         for of_words in (False, True):
             hits = _form_counts(stats, wanted, shift, of_words)
             held = hits + scale * _form_counts(stats, unwanted, shift, of_words)
-            f = (1 + beta**2) * hits / np.maximum(1, held + beta**2 * len(target.strong))
-            scored += [_FormScore(float(f[k]), shift, of_words, k) for k in np.argsort(-f)[:best].tolist()]
-    scored.sort(reverse=True)
-    return [
-        joined(within, form_predicate(s), form_held(stats, s), target) for s in scored[:best] if s.f1 > 0
-    ]
+            score = (1 + beta**2) * hits / np.maximum(1, held + beta**2 * len(target.strong))
+            top = np.argsort(-score, kind="stable")[:best].tolist()
+            found += [_Form(float(score[k]), shift, of_words, k) for k in top]
+    found.sort(reverse=True)
+    return [joined(within, form_condition(stats, form), target) for form in found[:best] if form.score > 0]
 
 
 def _form_counts(
     stats: CorpusStatistics, at: Int[np.ndarray, " n"], shift: int, of_words: bool
 ) -> Float[np.ndarray, " classes"]:
+    """How many of the tokens are in each class."""
     members = stats.word_members if of_words else stats.token_members
     entry = stats.shifted_entry(of_words, shift)[at]
-    found = np.bincount(entry, minlength=members.shape[1]).astype(np.float32)
+    found = np.bincount(entry, minlength=members.shape[0])
     present = np.flatnonzero(found)
-    return (members[:, present].astype(np.float32) @ found[present]).astype(np.float64)
+    return found[present].astype(np.float32) @ members[present].astype(np.float32)
 
 
-def form_predicate(score: _FormScore) -> Predicate:
-    """The class as a predicate."""
-    if score.of_words:
-        return at_shift(WordMatches(pattern=WORD_CLASSES[score.number].pattern), score.shift)
-    return at_shift(TokenMatches(pattern=TOKEN_CLASSES[score.number].pattern), score.shift)
-
-
-def form_held(stats: CorpusStatistics, score: _FormScore) -> Bool[np.ndarray, " tokens"]:
-    """Where the class holds."""
-    members = stats.word_members if score.of_words else stats.token_members
-    return members[score.number][stats.shifted_entry(score.of_words, score.shift)]
+def form_condition(stats: CorpusStatistics, form: _Form) -> Condition:
+    """The class as a condition."""
+    if form.of_words:
+        predicate: Predicate = WordMatches(pattern=WORD_CLASSES[form.number].pattern)
+        members = stats.word_members
+    else:
+        predicate, members = TokenMatches(pattern=TOKEN_CLASSES[form.number].pattern), stats.token_members
+    entry = stats.shifted_entry(form.of_words, form.shift)
+    return Condition(at_shift(predicate, form.shift), members[:, form.number], entry)

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from glossator.agents.embedded_analyst.corpus_statistics import CorpusStatistics, Key
 from glossator.agents.embedded_analyst.firing_target import FiringTarget, remaining
 from glossator.agents.embedded_analyst.rule_parts import (
+    Condition,
     Draft,
     except_part,
     f1_of,
@@ -24,12 +25,12 @@ from glossator.agents.embedded_analyst.rule_parts import (
     set_part,
 )
 from glossator.agents.embedded_analyst.window_words import topic_drafts, window_part
-from glossator.records import AnyOf, Position, Predicate, predicate_json
+from glossator.records import AnyOf, Position, predicate_json
 
 _LOOSE = 3.0
 _LOOSE_KEYS = (Key.TOKEN, Key.WORD, Key.PREVIOUS, Key.PREVIOUS_WORD)
 _NEIGHBOUR_KEYS = (Key.PREVIOUS, Key.PREVIOUS_WORD, Key.NEXT, Key.NEXT_WORD)
-_FIRSTS = 4
+_FIRSTS = 3
 _EARLY = (1, 2, 4, 8)
 _MOST_PARTS = 3
 _WINDOW_REACH = 16
@@ -72,7 +73,7 @@ def _conjunctions(space: SearchSpace, target: FiringTarget, singles: list[Draft]
     pool = [*singles]
     for seed in seeds:
         pool += _narrowed(space, target, seed)
-    longer = [draft for draft in _ranked(pool) if len(draft.parts) == 2][:beam]
+    longer = [draft for draft in _ranked(pool) if len(draft.conditions) == 2][:beam]
     for draft in longer:
         pool += _narrowed(space, target, _Seed(draft, None))
     return _ranked(pool)
@@ -82,19 +83,21 @@ def _singles(space: SearchSpace, target: FiringTarget) -> list[Draft]:
     """Rules of one condition."""
     drafts = [d for key in Key if (d := set_part(space.stats, key, target)) is not None]
     drafts += form_parts(space.stats, target, None, best=4)
-    drafts += [joined(None, Position(at_most=n), space.stats.place <= n, target) for n in _EARLY]
+    place = space.stats.place
+    drafts += [joined(None, Condition(Position(at_most=n), place <= n, None), target) for n in _EARLY]
     return drafts + topic_drafts(space.stats, target, space.background)
 
 
-def _narrowed(space: SearchSpace, target: FiringTarget, seed: _Seed) -> list[Draft]:
+def _narrowed(space: SearchSpace, target: FiringTarget, seed: _Seed, briefly: bool = False) -> list[Draft]:
     """The seed with one more condition, and with its own set grown again under that condition."""
     stats, within = space.stats, seed.draft
-    if len(within.parts) >= _MOST_PARTS:
+    if len(within.conditions) >= _MOST_PARTS:
         return []
     found: list[Draft | None] = [set_part(stats, key, target, within) for key in Key if key is not seed.key]
-    found += form_parts(stats, target, within, best=3)
-    found += [except_part(stats, key, target, within) for key in _NEIGHBOUR_KEYS]
-    found.append(window_part(stats, target, within, _WINDOW_REACH))
+    if not briefly:
+        found += form_parts(stats, target, within, best=3)
+        found += [except_part(stats, key, target, within) for key in _NEIGHBOUR_KEYS]
+        found.append(window_part(stats, target, within, _WINDOW_REACH))
     better = [draft for draft in found if draft is not None and draft.f1 > within.f1]
     if seed.key is None:
         return better
@@ -104,34 +107,28 @@ def _narrowed(space: SearchSpace, target: FiringTarget, seed: _Seed) -> list[Dra
 
 def _regrown(space: SearchSpace, target: FiringTarget, key: Key, draft: Draft) -> Draft | None:
     """The first set of `draft` grown again among the tokens where its last condition holds."""
-    condition = space_held(space, draft.parts[-1])
-    rest = joined(None, draft.parts[-1], condition, target)
-    grown = set_part(space.stats, key, target, rest)
+    grown = set_part(space.stats, key, target, joined(None, draft.conditions[-1], target))
     if grown is None:
         return None
-    return Draft((grown.parts[-1], *grown.parts[:-1]), grown.held, grown.f1)
-
-
-def space_held(space: SearchSpace, predicate: Predicate) -> np.ndarray:
-    """Where a predicate holds on explore."""
-    from glossator.probes.predicate_evaluation import evaluate
-
-    return evaluate(predicate, space.stats.text, space.stats.words)
+    return Draft((grown.conditions[-1], *grown.conditions[:-1]), grown.at, grown.f1)
 
 
 def _either_or(space: SearchSpace, target: FiringTarget, first: Draft) -> list[Draft]:
     """`first`, or the best rules for what it leaves over."""
-    left = remaining(target, first.held)
+    left = remaining(target, first.at)
     if len(left.strong) < max(4, 0.1 * len(target.strong)):
         return []
     others = [d for key in Key if (d := set_part(space.stats, key, left)) is not None]
     others += form_parts(space.stats, left, None, best=3)
-    loose = [_Seed(d, k) for k in _LOOSE_KEYS[:3] if (d := set_part(space.stats, k, left, beta=_LOOSE)) is not None]
-    for seed in loose:
-        others += _narrowed(space, left, seed)
+    for key in _LOOSE_KEYS[:3]:
+        loose = set_part(space.stats, key, left, beta=_LOOSE)
+        if loose is not None:
+            others += _narrowed(space, left, _Seed(loose, key), briefly=True)
     found: list[Draft] = []
     for other in _ranked(others)[:3]:
-        held = first.held | other.held
+        at = np.union1d(first.at, other.at)
+        held = np.zeros(len(space.stats.text), dtype=bool)
+        held[at] = True
         either = AnyOf(parts=(first.predicate, other.predicate))
-        found.append(Draft((either,), held, f1_of(held, target)))
+        found.append(Draft((Condition(either, held, None),), at, f1_of(at, target)))
     return [draft for draft in found if draft.f1 > first.f1 + 0.02]

@@ -13,7 +13,9 @@ import numpy as np
 from jaxtyping import Int
 
 SMOOTHING = 2.0
-LARGEST_SET = 256
+LARGEST_SET = 128
+ENOUGH = 30
+"""Strong firings from which a value that met only one of them is left out."""
 
 
 class ValueSet(NamedTuple):
@@ -47,7 +49,10 @@ def grow_set(counted: Tally, n_wanted: int, base_rate: float, beta: float = 1.0)
     if not len(counted.value):
         return ValueSet(counted.value, 0.0)
     precision = (counted.wanted + SMOOTHING * base_rate) / (counted.total + SMOOTHING)
-    order = np.lexsort((-counted.wanted, -precision))[:LARGEST_SET]
+    order = np.lexsort((-counted.wanted, -precision))
+    if n_wanted >= ENOUGH and (counted.wanted > 1).any():
+        order = order[counted.wanted[order] > 1]
+    order = order[:LARGEST_SET]
     hits = np.cumsum((precision * counted.total)[order])
     held = np.cumsum(counted.total[order])
     score = (1 + beta**2) * hits / (held + beta**2 * n_wanted)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from glossator.agents.embedded_analyst.corpus_statistics import CorpusStatistics
 from glossator.agents.embedded_analyst.firing_target import FiringTarget
-from glossator.agents.embedded_analyst.rule_parts import Draft, inside, joined
+from glossator.agents.embedded_analyst.rule_parts import Condition, Draft, inside, joined
 from glossator.probes.predicate_evaluation import held_within, summed_within
 from glossator.records import WeightedWord, WeightedWords, WindowContains
 
@@ -18,6 +18,7 @@ TOPIC_REACH = (12, 31)
 TOPIC_WORDS = (8, 24)
 MOST_CONSIDERED = 60
 _STEP = 0.5
+_NEWTON_STEPS = 6
 
 
 class _Windows(NamedTuple):
@@ -77,7 +78,7 @@ def window_part(
     standing = np.zeros(none + 1, dtype=bool)
     standing[chosen] = True
     held = held_within(standing[stats.words.word_of] & stats.words.first, stats.text, reach, 0)
-    return joined(within, part, held, target)
+    return joined(within, Condition(part, held, None), target)
 
 
 def topic_drafts(
@@ -96,7 +97,7 @@ def topic_drafts(
         chosen = _telling_words(stats, wanted, usual)
         if len(chosen) < 2:
             continue
-        unwanted = _windows(stats, np.flatnonzero(target.silent), reach, 2 * MOST_WANTED, seed=2)
+        unwanted = _windows(stats, target.silent, reach, 2 * MOST_WANTED, seed=2)
         if not len(unwanted.words):
             continue
         weight = _fitted_weights(wanted.words, unwanted.words, chosen, len(stats.words.words))
@@ -126,8 +127,8 @@ def _telling_words(
     none = len(stats.words.words)
     n, seen = len(windows.words), _presence(windows, none)
     document = np.repeat(stats.text.document_of(windows.at), windows.words.shape[1])
-    pairs = np.unique(np.stack([windows.words.ravel().astype(np.int64), document.astype(np.int64)]), axis=1)
-    documents = np.bincount(pairs[0], minlength=none + 1)[:none]
+    pairs = np.unique(windows.words.ravel().astype(np.int64) << 32 | document.astype(np.int64))
+    documents = np.bincount(pairs >> 32, minlength=none + 1)[:none]
     odds = np.log((seen + 0.5) / (n + 1)) - np.log(usual)
     least = min(3, len(np.unique(document)))
     worth = np.where((seen >= 3) & (documents >= least) & (odds > 1) & (usual < 0.15), odds * np.sqrt(seen * documents), 0.0)
@@ -142,16 +143,29 @@ def _fitted_weights(
     none: int,
 ) -> Float[np.ndarray, " chosen"]:
     """Weights of the chosen words in a logistic regression of firing on which of them stand near."""
-    from sklearn.linear_model import LogisticRegression
-
     column = np.full(none + 1, len(chosen))
     column[chosen] = np.arange(len(chosen))
     rows = np.concatenate([wanted, unwanted])
     present = np.zeros((len(rows), len(chosen) + 1), dtype=np.float32)
     present[np.arange(len(rows))[:, None], column[rows]] = 1
     fires = np.arange(len(rows)) < len(wanted)
-    model = LogisticRegression(C=0.5, solver="liblinear", random_state=0)
-    return model.fit(present[:, :-1], fires).coef_[0].astype(np.float64)
+    return logistic_weights(present[:, :-1], fires)
+
+
+def logistic_weights(
+    present: Float[np.ndarray, "rows words"], fires: Bool[np.ndarray, " rows"], ridge: float = 2.0
+) -> Float[np.ndarray, " words"]:
+    """Coefficients of a ridge logistic regression, by Newton's method; the intercept is not shrunk."""
+    x = np.concatenate([present.astype(np.float64), np.ones((len(present), 1))], axis=1)
+    shrink = np.full(x.shape[1], ridge)
+    shrink[-1] = 1e-6
+    beta = np.zeros(x.shape[1])
+    for _ in range(_NEWTON_STEPS):
+        chance = 1 / (1 + np.exp(-np.clip(x @ beta, -30, 30)))
+        slope = x.T @ (fires - chance) - shrink * beta
+        spread = np.maximum(chance * (1 - chance), 1e-4)
+        beta += np.linalg.solve(x.T @ (x * spread[:, None]) + np.diag(shrink), slope)
+    return beta[:-1]
 
 
 def _thresholded(
@@ -176,7 +190,8 @@ def _thresholded(
         WeightedWord(word=stats.words.words[int(w)], weight=float(s * _STEP))
         for w, s in zip(chosen, steps, strict=True)
     )
-    return joined(None, WeightedWords(weights=words, threshold=least * _STEP, before=reach), total >= least, target)
+    topic = WeightedWords(weights=words, threshold=least * _STEP, before=reach)
+    return joined(None, Condition(topic, total >= least, None), target)
 
 
 def background_presence(stats: CorpusStatistics, seed: int = 0, n: int = 12_000) -> Float[np.ndarray, "reaches words"]:

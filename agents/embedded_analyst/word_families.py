@@ -39,6 +39,7 @@ class WordFamilies:
         """`usual_words` stand for words at large: a few hundred frequent ones."""
         self._embedder = embedder
         self._usual_words = usual_words
+        self._kept: dict[str, Float[np.ndarray, " d"]] = {}
 
     @cached_property
     def _terms(self) -> Float[np.ndarray, "terms d"]:
@@ -50,16 +51,23 @@ class WordFamilies:
         likeness = self._embedder.embed(self._usual_words) @ self._terms.T
         return likeness.mean(axis=0), likeness.std(axis=0) + 1e-3
 
+    def _vectors(self, words: Sequence[str]) -> Float[np.ndarray, "words d"]:
+        """Embeddings, kept: features of one dictionary share many words."""
+        fresh = [word for word in words if word not in self._kept]
+        if fresh:
+            self._kept.update(zip(fresh, self._embedder.embed(fresh), strict=True))
+        return np.stack([self._kept[word] for word in words])
+
     def name(self, words: Sequence[str]) -> str | None:
         """The common term, or None if none stands out."""
         words = [word for word in dict.fromkeys(words) if len(word) > 2][:MOST_WORDS]
         if len(words) < LEAST_WORDS:
             return None
         mean, spread = self._usual
-        lead = (self._embedder.embed(words) @ self._terms.T - mean) / spread
+        lead = (self._vectors(words) @ self._terms.T - mean) / spread
         overall = lead.mean(axis=0)
         nearest = np.argsort(-lead, axis=1)[:, :_NEAREST]
-        agreeing = np.array([(nearest == t).any(axis=1).mean() for t in range(len(CATEGORY_TERMS))])
+        agreeing = np.bincount(nearest.ravel(), minlength=len(CATEGORY_TERMS)) / len(words)
         best = int(np.argmax(np.where(agreeing >= LEAST_AGREEING, overall, -np.inf)))
         if agreeing[best] < LEAST_AGREEING or overall[best] < LEAST_LEAD:
             return None

@@ -43,10 +43,15 @@ class Wording:
 
     def __init__(self, stats: CorpusStatistics, families: WordFamilies | None) -> None:
         self._stats, self._families = stats, families
+        self._naming = True
         self._known = frozenset(stats.words.words)
 
-    def label(self, predicate: Predicate, target: FiringTarget) -> str:
-        """The predicate in plain words, at most `LONGEST` characters."""
+    def label(self, predicate: Predicate, target: FiringTarget, name_groups: bool = True) -> str:
+        """The predicate in plain words, at most `LONGEST` characters.
+
+        Groups of words are named by embedding, which costs time, only if `name_groups`.
+        """
+        self._naming = name_groups
         return shortened(self._phrase(predicate, target))
 
     def _phrase(self, predicate: Predicate, target: FiringTarget) -> str:
@@ -116,7 +121,7 @@ class Wording:
         return f"text about {term}: {examples(words)}" if term else f"text with words such as {examples(words)}"
 
     def _namer(self, words: Sequence[str]) -> str | None:
-        return None if self._families is None else self._families.name(words)
+        return self._families.name(words) if self._families is not None and self._naming else None
 
     def _weights(self, target: FiringTarget, key: Key) -> Mapping[str, float]:
         """How often each value of a key stands at strong firings."""
