@@ -113,7 +113,8 @@ def open_server(url: str) -> Server:
         return Server(create_engine(parsed, pool_pre_ping=True), name)
     except (ModuleNotFoundError, exc.NoSuchModuleError) as error:
         raise MissingExtraError(
-            f"ledger_url {name!r} needs a driver that is not installed ({error}): pip install 'psycopg[binary]' "
+            f"ledger_url {name!r} needs a driver that is not installed ({error}): "
+            "pip install 'psycopg[binary]' "
             "and write postgresql+psycopg://…"
         ) from error
 

@@ -15,6 +15,7 @@ from glossator.commands.config import config_command
 from glossator.commands.doctor import doctor_command
 from glossator.commands.label import label_command
 from glossator.commands.memory import memory_app
+from glossator.commands.sae import app as sae_app
 from glossator.commands.search import search_command
 from glossator.commands.show import show_command
 from glossator.errors import GlossatorError
@@ -57,6 +58,7 @@ app.command("label")(label_command)
 app.command("show")(show_command)
 app.command("search")(search_command)
 app.add_typer(memory_app, name="memory")
+app.add_typer(sae_app, name="sae")
 app.command("config")(config_command)
 
 

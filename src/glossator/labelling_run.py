@@ -35,7 +35,7 @@ class LabellingRun:
         self, session: Session, index: ActivationIndex, features: Sequence[int], *, force: bool
     ) -> None:
         self._session, self._index, self._features = session, index, features
-        self._names: FeatureNames = session.names()
+        self._names = session.names()
         self._key = _work_key(session, index)
         done = {} if force else session.ledger().items_done(self._key)
         wanted = {str(self._ref(i)): i for i in features}
@@ -64,7 +64,7 @@ class LabellingRun:
                 yield FinishedFeature(made.card, from_ledger=False)
 
     def _labelled(self, features: list[int]) -> Iterator[LabelledFeature]:
-        from glossator.agents.labelling import label_features
+        from glossator.agents.labelling import FeatureNames, label_features
 
         return label_features(
             self._index,
@@ -72,9 +72,7 @@ class LabellingRun:
             self._session.token_effects(),
             features,
             embedder=self._session.embedder,
-            names=self._names,
-            seed=self._session.settings.seed,
-            threshold=self._session.settings.firing_threshold,
+            names=FeatureNames(*self._names),
         )
 
     def _ref(self, feature: int) -> FeatureRef:
@@ -85,7 +83,6 @@ def _work_key(session: Session, index: ActivationIndex) -> str:
     """What decides a label, apart from the feature."""
     from glossator.agents.embedded_analyst.analyst import AUTHOR
 
-    settings = session.settings
     return content_id(
         "w",
         {
@@ -93,7 +90,5 @@ def _work_key(session: Session, index: ActivationIndex) -> str:
             "names": list(session.names()),
             "embedder": session.embedder.fingerprint(),
             "author": [AUTHOR, glossator.__version__],
-            "seed": settings.seed,
-            "threshold": settings.firing_threshold,
         },
     )

@@ -24,7 +24,7 @@ def report_context(
     first = cards[0].feature if cards else None
     subject = first.subject if first else settings.subject
     dictionary = first.dictionary if first else settings.dictionary
-    shown = ("subject", "dictionary", "corpus", "tokens", "context", "embedder", "seed", "firing_threshold")
+    shown = ("subject", "dictionary", "corpus", "tokens", "context", "embedder", "seed")
     values = settings.model_dump(mode="json")
     return ReportContext(
         title=f"{len(cards)} features of {subject}/{dictionary}",

@@ -70,8 +70,6 @@ class Settings(BaseSettings):
     """A Chroma server for the findings index; by default embedded in `home`."""
     seed: int = Field(0, ge=0)
     """Seed of everything drawn at random."""
-    firing_threshold: float = Field(0.3, ge=0, lt=1)
-    """Activation that counts as firing in reported scores, as a share of the feature's maximum."""
 
     @classmethod
     def settings_customise_sources(

@@ -21,7 +21,6 @@ def test_flags_beat_environment_beats_file_beats_defaults(tmp_path: Path) -> Non
     environment = {"GLOSSATOR_TOKENS": "22", "GLOSSATOR_CONTEXT": "222", "OTHER": "x"}
     settings, origin = load_settings({"context": 333, "dtype": None}, folder=folder, environment=environment)
     assert (settings.seed, settings.tokens, settings.context) == (1, 22, 333)
-    assert settings.firing_threshold == 0.3
     assert settings.dtype == "auto"
     file = str(tmp_path / "glossator.toml")
     assert {k: origin[k] for k in ("seed", "tokens", "context", "dtype")} == {
@@ -63,7 +62,6 @@ def test_a_named_file_is_taken_and_must_exist(tmp_path: Path) -> None:
         ({"tokens": 0}, "", {}, r"'tokens' is 0 \(flag\): .*greater than or equal to 1"),
         ({}, "", {"GLOSSATOR_SEED": "many"}, r"'seed' is 'many' \(environment\): .*integer"),
         ({}, 'device = "tpu"', {}, "'device' is 'tpu'"),
-        ({"firing_threshold": 1.0}, "", {}, "less than 1"),
         ({"dtype": "int8"}, "", {}, "'bf16'"),
         ({}, "seed = = 1", {}, "cannot be read"),
         ({}, "", {"GLOSSATOR_CHROMA_URL": "localhost:8000"}, "chroma_url"),

@@ -37,7 +37,11 @@ def search_command(
         raise UnknownNameError(f"unknown verdict {verdict!r}: search 'accepted' or 'tentative' labels")
     with Session(effective.settings) as session:
         if not session.ledger().labelled_ids():
-            note("nothing is labelled yet: label features first, such as glossator label --random 25")
+            seen = session.ledger().counts().features
+            found_none = (
+                f"none of the {seen} features looked at has a label" if seen else "nothing is labelled yet"
+            )
+            note(f"{found_none}: label some first, such as glossator label --random 25")
             return
         findings = session.findings()
         report = findings.sync(session.ledger())

@@ -56,11 +56,6 @@ SETTING_FLAGS = (
     ),
     SettingFlag("chroma_url", str, "A Chroma server for the findings index; by default embedded in `home`."),
     SettingFlag("seed", int, "Seed of everything drawn at random."),
-    SettingFlag(
-        "firing_threshold",
-        float,
-        "Activation that counts as firing in reported scores, as a share of the feature's maximum.",
-    ),
 )
 
 _CONFIG_HELP = "File of settings; by default the nearest glossator.toml upwards."
