@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from glossator.errors import UnknownNameError
 from glossator.index_passport import IndexPassport, passport_key, read_passport, source_stamp, write_passport
-from glossator.records import SiteKind, SiteRef, content_id
+from glossator.records import FeatureNames, SiteKind, SiteRef, content_id
 from glossator.settings import Settings
 
 if TYPE_CHECKING:
