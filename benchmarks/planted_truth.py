@@ -31,7 +31,14 @@ from glossator.probes.token_text import TokenText
 from glossator.records import FeatureRef
 
 SEED = 0
-BARS = {"token_set": 0.9, "regex": 0.9, "previous_token": 0.9, "either_or": 0.9, "exception": 0.75, "noisy": 0.75}
+BARS = {
+    "token_set": 0.9,
+    "regex": 0.9,
+    "previous_token": 0.9,
+    "either_or": 0.9,
+    "exception": 0.75,
+    "noisy": 0.75,
+}
 MUST_ABSTAIN = ("dead", "random")
 
 
@@ -109,12 +116,18 @@ def table(outcomes: list[Outcome], f1: dict[str, JsonValue], abstained: dict[str
     for o in outcomes:
         said = f"abstained: {o.report.reason}" if o.report.explanation is None else o.report.explanation.text
         told = "names the rule" if o.names_rule else "does not name the rule" if o.rule.mentions else ""
-        rows.append(Row(f"  {o.rule.name}", f"F1 {o.f1:.3f}, {o.seconds:.2f} s", f"{said}  [{told}]" if told else said))
+        rows.append(
+            Row(
+                f"  {o.rule.name}", f"F1 {o.f1:.3f}, {o.seconds:.2f} s", f"{said}  [{told}]" if told else said
+            )
+        )
     return rows
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="less text")
     parser.add_argument("--json", action="store_true", help="one last line of JSON")
     parser.add_argument("--rules", type=Path, help="a JSON file of rules")

@@ -143,7 +143,10 @@ class EmbeddedAnalyst:
         """Why the best rule is not good enough; None if it is."""
         always = 2 * share / (1 + share)
         if score.f1 < always + self._rules.over_always:
-            return f"the best rule's F1 on validate is {score.f1:.2f}; holding everywhere would give {always:.2f}"
+            return (
+                f"the best rule's F1 on validate is {score.f1:.2f}; "
+                f"a rule that always holds would have {always:.2f}"
+            )
         if score.f1 < self._rules.least_f1:
             return f"the best rule's F1 on validate is {score.f1:.2f}, under {self._rules.least_f1}"
         if score.balanced_accuracy < self._rules.least_balanced_accuracy:

@@ -23,7 +23,23 @@ _SUFFIXES = (
     "ist", "al", "ic", "ive", "ful", "less", "ence", "ance", "ian", "ary", "ure", "th", "y", "'s", "n't", "'ll",
     "'re", "'ve", "'d",
 )  # fmt: skip
-_PREFIXES = ("un", "re", "pre", "dis", "in", "con", "com", "pro", "sub", "inter", "over", "under", "non", "ex", "de")
+_PREFIXES = (
+    "un",
+    "re",
+    "pre",
+    "dis",
+    "in",
+    "con",
+    "com",
+    "pro",
+    "sub",
+    "inter",
+    "over",
+    "under",
+    "non",
+    "ex",
+    "de",
+)
 
 TOKEN_CLASSES: tuple[FormClass, ...] = (
     FormClass(r"^ ?[0-9]$", "a single digit"),
@@ -57,7 +73,10 @@ TOKEN_CLASSES: tuple[FormClass, ...] = (
     FormClass(r"^ ?[^A-Za-z0-9\s]+$", "a punctuation mark"),
     FormClass(r"^ ?[^A-Za-z0-9\s]{2,}$", "several punctuation marks in a row"),
     FormClass(r"[^\x00-\x7f]", "a character outside plain ASCII"),
-    *(FormClass(f"^ [a-z]+{suffix}$", f'a lower-case word ending in "{suffix}"') for suffix in ("ing", "ed", "ly")),
+    *(
+        FormClass(f"^ [a-z]+{suffix}$", f'a lower-case word ending in "{suffix}"')
+        for suffix in ("ing", "ed", "ly")
+    ),
 )
 
 WORD_CLASSES: tuple[FormClass, ...] = (

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from glossator.probes.word_table import WordTable
 
 _IRREGULAR = """
 be am is are was were been being's|have has had having|do does did done doing|go goes went gone going|say says said saying
@@ -30,6 +35,28 @@ LEMMA = {
 _ENDINGS = (("ies", "y"), ("ied", "y"), ("ying", "ie"), ("ing", ""), ("ing", "e"), ("ed", ""), ("ed", "e"), ("es", ""),
             ("es", "e"), ("s", ""), ("'s", ""), ("ly", ""), ("d", ""))  # fmt: skip
 _SHORTEST = 3
+
+
+class WordForms(NamedTuple):
+    """The words of a text, and how each is mostly written."""
+
+    known: frozenset[str]
+    usual: Mapping[str, str]
+    """The most frequent spelling of words that are mostly not written in lower case."""
+
+    @classmethod
+    def of(cls, words: WordTable) -> WordForms:
+        """The forms of a split's words."""
+        n = len(words.cased)
+        count = np.bincount(words.cased_of[words.cased_of >= 0], minlength=n)
+        usual: dict[str, str] = {}
+        for i in np.argsort(count, kind="stable").tolist():
+            usual[words.words[words.folded_of_cased[i]]] = words.cased[i]
+        return cls(frozenset(words.words), {w: c for w, c in usual.items() if w != c})
+
+    def shown(self, word: str) -> str:
+        """A case-folded word as it is mostly written."""
+        return self.usual.get(word, word)
 
 
 def base_form(word: str, known: Container[str]) -> str:
