@@ -17,8 +17,8 @@ from glossator.agents.embedded_analyst.rule_choice import Tried, ValidateScore, 
 from glossator.agents.embedded_analyst.rule_search import SearchSpace, search_rules
 from glossator.agents.embedded_analyst.trivial_rules import trivial_flags
 from glossator.agents.embedded_analyst.window_words import background_presence
-from glossator.agents.embedded_analyst.wording import Wording
 from glossator.agents.embedded_analyst.word_families import WordEmbedder, WordFamilies
+from glossator.agents.embedded_analyst.wording import Wording
 from glossator.probes.split_view import ExploreView, ValidateView
 from glossator.records import Explanation, ExplanationFlag, FeatureRef
 

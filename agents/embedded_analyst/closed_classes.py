@@ -155,8 +155,7 @@ CLOSED_CLASSES: tuple[ClosedClass, ...] = (
     ),
     _of(
         "compass directions",
-        "north south east west northern southern eastern western northeast northwest southeast "
-        "southwest",
+        "north south east west northern southern eastern western northeast northwest southeast southwest",
     ),
     _of(
         "number words",
@@ -198,8 +197,7 @@ CLOSED_CLASSES: tuple[ClosedClass, ...] = (
     ),
     _of(
         "colours",
-        "red orange yellow green blue purple violet pink brown black white gray grey golden silver "
-        "scarlet",
+        "red orange yellow green blue purple violet pink brown black white gray grey golden silver scarlet",
     ),
     _of(
         "family members",

@@ -13,11 +13,11 @@ import numpy as np
 from glossator.agents.embedded_analyst.corpus_statistics import CorpusStatistics, Key
 from glossator.agents.embedded_analyst.firing_target import FiringTarget
 from glossator.agents.embedded_analyst.set_wording import either, examples, token_set_phrase, word_set_phrase
+from glossator.agents.embedded_analyst.token_classes import TOKEN_CLASSES, WORD_CLASSES
 from glossator.agents.embedded_analyst.token_names import TokenKind, kind_of, quoted, token_name
+from glossator.agents.embedded_analyst.word_families import WordFamilies
 from glossator.agents.embedded_analyst.word_forms import WordForms
 from glossator.probes.predicate_evaluation import matching_entries
-from glossator.agents.embedded_analyst.token_classes import TOKEN_CLASSES, WORD_CLASSES
-from glossator.agents.embedded_analyst.word_families import WordFamilies
 from glossator.records import (
     AllOf,
     AnyOf,
@@ -37,8 +37,14 @@ from glossator.records import (
 LONGEST = 120
 _DOMINANT = 0.85
 _FORMS = {form.pattern: form.phrase for form in (*TOKEN_CLASSES, *WORD_CLASSES)}
-_KEYS = {(False, 0): Key.TOKEN, (True, 0): Key.WORD, (False, -1): Key.PREVIOUS, (True, -1): Key.PREVIOUS_WORD,
-         (False, 1): Key.NEXT, (True, 1): Key.NEXT_WORD}  # fmt: skip
+_KEYS = {
+    (False, 0): Key.TOKEN,
+    (True, 0): Key.WORD,
+    (False, -1): Key.PREVIOUS,
+    (True, -1): Key.PREVIOUS_WORD,
+    (False, 1): Key.NEXT,
+    (True, 1): Key.NEXT_WORD,
+}
 
 
 class Wording:

@@ -91,8 +91,17 @@ def test_logistic_weights_find_the_word_that_matters() -> None:
 
 @pytest.mark.parametrize(
     ("word", "base"),
-    [("expected", "expect"), ("carries", "carry"), ("was", "be"), ("hoping", "hope"), ("running", "run"), ("gas", "gas"),
-     ("bus", "bus"), ("children", "child"), ("unseen", "unseen")],
+    [
+        ("expected", "expect"),
+        ("carries", "carry"),
+        ("was", "be"),
+        ("hoping", "hope"),
+        ("running", "run"),
+        ("gas", "gas"),
+        ("bus", "bus"),
+        ("children", "child"),
+        ("unseen", "unseen"),
+    ],
 )
 def test_base_forms(word: str, base: str) -> None:
     assert base_form(word, {"expect", "carry", "hope", "run"}) == base
@@ -104,10 +113,21 @@ def test_families_keep_their_order() -> None:
 
 @pytest.mark.parametrize(
     ("token", "name"),
-    [(",", "a comma"), (" (", "an opening bracket"), ("\n", "a line break"), ("\n\n", "a blank line"),
-     ("        ", "a run of 8 spaces"), ("\n    ", "a line break and indentation of 4 spaces"), ("ing", 'the word piece "ing"'),
-     (" Miss", 'the word "Miss"'), ("7", 'the digit "7"'), ("<0xE2>", "part of a character outside the vocabulary"),
-     (' "%', "the sign '\"%'"), ("\t", "a tab"), ("", "an empty token")],
+    [
+        (",", "a comma"),
+        (" (", "an opening bracket"),
+        ("\n", "a line break"),
+        ("\n\n", "a blank line"),
+        ("        ", "a run of 8 spaces"),
+        ("\n    ", "a line break and indentation of 4 spaces"),
+        ("ing", 'the word piece "ing"'),
+        (" Miss", 'the word "Miss"'),
+        ("7", 'the digit "7"'),
+        ("<0xE2>", "part of a character outside the vocabulary"),
+        (' "%', "the sign '\"%'"),
+        ("\t", "a tab"),
+        ("", "an empty token"),
+    ],
 )
 def test_tokens_have_names(token: str, name: str) -> None:
     assert token_name(token) == name

@@ -23,10 +23,47 @@ from glossator.probes.token_text import TokenText
 from glossator.records import ExplanationFlag, FeatureRef
 
 WORDS = [
-    *["the"] * 8, "a", "of", "and", "ship", "sea", "sea", "sailor", "harbour", "red", "blue", "green", "would",
-    "could",     "should", "Miss", "Mr", "Smith", "Jones", "Brown", "said", "went", "ran", "walking", "talking", "singing", "house",
-    "tree", "river", "stone", "bread", "table", "1", "2", "3", ",", ".", ";", "(", ")",
-]  # fmt: skip
+    *["the"] * 8,
+    "a",
+    "of",
+    "and",
+    "ship",
+    "sea",
+    "sea",
+    "sailor",
+    "harbour",
+    "red",
+    "blue",
+    "green",
+    "would",
+    "could",
+    "should",
+    "Miss",
+    "Mr",
+    "Smith",
+    "Jones",
+    "Brown",
+    "said",
+    "went",
+    "ran",
+    "walking",
+    "talking",
+    "singing",
+    "house",
+    "tree",
+    "river",
+    "stone",
+    "bread",
+    "table",
+    "1",
+    "2",
+    "3",
+    ",",
+    ".",
+    ";",
+    "(",
+    ")",
+]
 RULES: tuple[PlantedRule, ...] = (
     TokenSetRule(kind="token_set", name="modal", tokens=(" would", " could", " should")),
     RegexRule(kind="regex", name="ing", pattern="^ [a-z]+ing$"),
@@ -71,9 +108,14 @@ def ref(name: str) -> FeatureRef:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("modal", "modal verbs"), ("ing", 'ending in "ing"'), ("after Miss", 'after the word "Miss"'),
-     ("the sea", 'the word "sea" (not after'), ("either", "; or ")],
-)  # fmt: skip
+    [
+        ("modal", "modal verbs"),
+        ("ing", 'ending in "ing"'),
+        ("after Miss", 'after the word "Miss"'),
+        ("the sea", 'the word "sea" (not after'),
+        ("either", "; or "),
+    ],
+)
 def test_rules_are_found_and_named(planted: tuple[EmbeddedAnalyst, TokenText], name: str, said: str) -> None:
     analyst, unseen = planted
     report = analyst.explain(ref(name))
