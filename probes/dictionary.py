@@ -56,7 +56,9 @@ class Dictionary(Protocol):
         """
         ...
 
-    def reconstruct(self, activations: Float[torch.Tensor, "tokens d_in"]) -> Float[torch.Tensor, "tokens d_out"]:
+    def reconstruct(
+        self, activations: Float[torch.Tensor, "tokens d_in"]
+    ) -> Float[torch.Tensor, "tokens d_out"]:
         """What the features say the output site holds."""
         ...
 

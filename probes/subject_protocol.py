@@ -40,7 +40,10 @@ class ReadableSubject(Protocol):
         ...
 
     def activations(
-        self, site: SiteRef, ids: Int[torch.Tensor, "batch pos"], mask: Int[torch.Tensor, "batch pos"] | None = None
+        self,
+        site: SiteRef,
+        ids: Int[torch.Tensor, "batch pos"],
+        mask: Int[torch.Tensor, "batch pos"] | None = None,
     ) -> Float[torch.Tensor, "batch pos d"]:
         """Activations at `site`, stopping the forward pass there; in the subject's own dtype.
 

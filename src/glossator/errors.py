@@ -61,7 +61,9 @@ class MissingExtraError(UserError):
     @classmethod
     def for_extra(cls, extra: str, why: str) -> MissingExtraError:
         """The error for a missing `extra`, saying what it is needed for and how to get it."""
-        return cls(f"{why} needs the extra {extra!r}, which is not installed: pip install 'glossator[{extra}]'")
+        return cls(
+            f"{why} needs the extra {extra!r}, which is not installed: pip install 'glossator[{extra}]'"
+        )
 
 
 class StorageError(GlossatorError):

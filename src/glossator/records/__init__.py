@@ -7,7 +7,7 @@ Glossator wrote is either read exactly or refused with a message.
 from glossator.records.base import Record, content_id
 from glossator.records.evidence import Evidence, EvidenceKind, Window
 from glossator.records.explanation import Explanation, ExplanationFlag, FeatureCard, TokenEffect, Verdict, VerdictKind
-from glossator.records.feature import FeatureRef, SiteKind, SiteRef, Split
+from glossator.records.feature import FeatureNames, FeatureRef, SiteKind, SiteRef, Split
 from glossator.records.predicate import (
     AllOf,
     AnyOf,
@@ -38,7 +38,7 @@ from glossator.records.score import (
 
 __all__ = [
     "Record", "content_id",
-    "Split", "SiteKind", "SiteRef", "FeatureRef",
+    "Split", "SiteKind", "SiteRef", "FeatureNames", "FeatureRef",
     "Predicate", "TokenIn", "TokenMatches", "WordIn", "WordMatches", "Preceded", "Followed",
     "WindowContains", "WeightedWord", "WeightedWords", "Position", "AllOf", "AnyOf", "Not",
     "parse_predicate", "predicate_json",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict
 
 
 class Record(BaseModel):
@@ -14,7 +14,7 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-def content_id(prefix: str, payload: JsonValue, length: int = 12) -> str:
+def content_id(prefix: str, payload: object, length: int = 12) -> str:
     """`prefix-` and the first `length` hex digits of the SHA-256 of `payload` as canonical JSON.
 
     The same content always has the same id, on any machine; 12 digits keep the chance of a clash

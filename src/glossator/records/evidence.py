@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from pydantic import Field, JsonValue
@@ -63,8 +64,9 @@ class Evidence(Record):
 
     @classmethod
     def of(
-        cls, feature: FeatureRef, kind: EvidenceKind, recipe: dict[str, JsonValue], payload: JsonValue
+        cls, feature: FeatureRef, kind: EvidenceKind, recipe: Mapping[str, object], payload: object
     ) -> Evidence:
-        """Evidence with the id that its content gives it."""
-        identity = content_id("e", {"feature": str(feature), "kind": kind, "recipe": recipe, "payload": payload})
-        return cls(id=identity, feature=feature, kind=kind, recipe=recipe, payload=payload)
+        """Evidence with the id that its content gives it; `recipe` and `payload` are plain JSON."""
+        content = {"feature": str(feature), "kind": kind, "recipe": dict(recipe), "payload": payload}
+        identity = content_id("e", content)
+        return cls.model_validate(content | {"id": identity, "feature": feature})

@@ -58,7 +58,13 @@ class Explanation(Record):
         executable = None if predicate is None else predicate_json(predicate)
         identity = content_id("x", [str(feature), author, text, executable])
         return cls(
-            id=identity, feature=feature, author=author, text=text, predicate=predicate, flags=flags, evidence=evidence
+            id=identity,
+            feature=feature,
+            author=author,
+            text=text,
+            predicate=predicate,
+            flags=flags,
+            evidence=evidence,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -58,6 +59,13 @@ class SiteRef(Record):
         return f"{self.layer}.{self.kind}"
 
 
+class FeatureNames(NamedTuple):
+    """What the features of one index are called, apart from their number."""
+
+    subject: str
+    dictionary: str
+
+
 class FeatureRef(Record):
     """One unit of one dictionary over one subject, written `smollm2-135m/12-resid-4k/812`."""
 
@@ -73,7 +81,9 @@ class FeatureRef(Record):
         """Read `SUBJECT/DICTIONARY/INDEX`; raises `UnknownNameError` otherwise."""
         match = re.fullmatch(r"([^/\s]+)/([^/\s]+)/(\d+)", text.strip())
         if match is None:
-            raise UnknownNameError(f"unknown feature {text!r}: write SUBJECT/DICTIONARY/INDEX, or the index alone")
+            raise UnknownNameError(
+                f"unknown feature {text!r}: write SUBJECT/DICTIONARY/INDEX, or the index alone"
+            )
         return cls(subject=match[1], dictionary=match[2], index=int(match[3]))
 
     def __str__(self) -> str:

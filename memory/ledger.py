@@ -1,0 +1,253 @@
+"""The ledger: everything that Glossator found out, as facts that are added and never changed.
+
+Records are stored whole, under ids derived from their content, so storing one twice stores it once.
+A feature's card, explanation, scores and evidence go in together or not at all.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, TypeVar
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, Select, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+import glossator
+from glossator.errors import CorruptFileError
+from glossator.memory.card_rows import card_rows, plain_json
+from glossator.memory.ledger_engine import (
+    open_server,
+    open_sqlite,
+    page_check,
+    reading,
+    refuse_newer,
+    schema_version,
+    writing,
+)
+from glossator.memory.ledger_tables import (
+    SCHEMA_VERSION,
+    CardRow,
+    EvidenceRow,
+    ExplanationRow,
+    FeatureRow,
+    RunItemRow,
+    RunRow,
+    SchemaRow,
+    ScoreRow,
+    Table,
+)
+from glossator.records import Evidence, Explanation, FeatureCard, FeatureRef, Record
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+class StoredCard(NamedTuple):
+    """A card and the id that its content gives it."""
+
+    id: str
+    card: FeatureCard
+
+
+class LedgerCounts(NamedTuple):
+    """How much is stored."""
+
+    features: int
+    explanations: int
+    cards: int
+    scores: int
+    evidence: int
+    runs: int
+
+
+class Ledger:
+    """Facts in a database. Use as a context manager, or call `close`."""
+
+    def __init__(self, where: str | Path) -> None:
+        text = str(where)
+        if isinstance(where, str) and "://" in where and not where.startswith("sqlite:///"):
+            self._engine, text = open_server(where)
+        else:
+            path = Path(text.removeprefix("sqlite:///")).expanduser()
+            text = str(path)
+            self._engine = open_sqlite(path)
+        self.where = text
+        self._make_tables()
+
+    @classmethod
+    def open(cls, where: str | Path) -> Ledger:
+        """The ledger in the SQLite file `where`, or behind the URL `where`; made where missing.
+
+        Raises:
+            CorruptFileError: The file is damaged; it is left as it is.
+            StorageError: It cannot be read or written, or a newer Glossator wrote it.
+
+        """
+        return cls(where)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start_run(self, command: str, settings: Mapping[str, object], work_key: str = "") -> str:
+        """Note that `command` starts with `settings`; returns the run's id.
+
+        `work_key` names the work whatever run does it: items done under it count for `items_done`.
+        """
+        run = f"r-{uuid.uuid4().hex[:12]}"
+        with writing(self._engine, self.where) as connection:
+            row = {
+                "id": run,
+                "command": command,
+                "work_key": work_key,
+                "settings": plain_json(dict(settings)),
+            }
+            self._add(connection, RunRow, [{**row, "written_by": glossator.__version__, "at": _now()}])
+        return run
+
+    def save_card(self, run: str, card: FeatureCard, evidence: Sequence[Evidence] = ()) -> str:
+        """Store `card`, its explanation, scores and `evidence` in one transaction; returns the card's id.
+
+        Raises:
+            StorageError: The run is unknown, the disk is full, or another process holds the ledger.
+
+        """
+        feature = str(card.feature)
+        rows = card_rows(card, evidence)
+        item = {"run": run, "feature": feature, "card": rows.card, "at": _now()}
+        with writing(self._engine, self.where) as connection:
+            for table, values in rows.tables:
+                self._add(connection, table, values)
+            self._add(connection, RunItemRow, [item])
+        return rows.card
+
+    def latest_card(self, feature: FeatureRef) -> FeatureCard | None:
+        """The card that the last run came to; None if the feature was never looked at."""
+        item = select(RunItemRow.card).where(RunItemRow.feature == str(feature))
+        newest = item.order_by(RunItemRow.seq.desc()).limit(1).scalar_subquery()
+        found = self._texts(select(CardRow.record).where(CardRow.id == newest))
+        return self._read(FeatureCard, found[0]) if found else None
+
+    def cards(self, subject: str | None = None, dictionary: str | None = None) -> Iterator[StoredCard]:
+        """The current card of each feature, by subject, dictionary and index."""
+        query = select(CardRow.id, CardRow.record).join(RunItemRow, RunItemRow.card == CardRow.id)
+        query = query.join(FeatureRow, FeatureRow.id == CardRow.feature).where(
+            RunItemRow.seq.in_(_current_items())
+        )
+        if subject is not None:
+            query = query.where(FeatureRow.subject == subject)
+        if dictionary is not None:
+            query = query.where(FeatureRow.dictionary == dictionary)
+        query = query.order_by(FeatureRow.subject, FeatureRow.dictionary, FeatureRow.index)
+        with reading(self._engine, self.where) as connection:
+            for card_id, record in connection.execute(query):
+                yield StoredCard(card_id, self._read(FeatureCard, record))
+
+    def labelled_ids(self) -> frozenset[str]:
+        """Ids of the current cards that hold an explanation."""
+        query = select(CardRow.id).join(RunItemRow, RunItemRow.card == CardRow.id)
+        query = query.where(RunItemRow.seq.in_(_current_items()), CardRow.explanation.is_not(None))
+        return frozenset(self._texts(query))
+
+    def cards_by_id(self, ids: Iterable[str]) -> Iterator[StoredCard]:
+        """The cards with these ids, as far as they exist."""
+        wanted = sorted(ids)
+        for start in range(0, len(wanted), 500):
+            query = select(CardRow.id, CardRow.record).where(CardRow.id.in_(wanted[start : start + 500]))
+            with reading(self._engine, self.where) as connection:
+                rows = connection.execute(query).all()
+            for card_id, record in rows:
+                yield StoredCard(card_id, self._read(FeatureCard, record))
+
+    def evidence(self, evidence_id: str) -> Evidence | None:
+        """The evidence with this id; None if there is none."""
+        found = self._texts(select(EvidenceRow.record).where(EvidenceRow.id == evidence_id))
+        return self._read(Evidence, found[0]) if found else None
+
+    def explanations(self, feature: FeatureRef) -> list[Explanation]:
+        """Everything that was ever claimed of `feature`, by id."""
+        query = select(ExplanationRow.record).where(ExplanationRow.feature == str(feature))
+        return [self._read(Explanation, text) for text in self._texts(query.order_by(ExplanationRow.id))]
+
+    def items_done(self, work_key: str) -> dict[str, str]:
+        """Features (as text) that any run has finished under `work_key`, with the ids of their cards."""
+        query = select(RunItemRow.feature, RunItemRow.card).join(RunRow, RunRow.id == RunItemRow.run)
+        query = query.where(RunRow.work_key == work_key).order_by(RunItemRow.seq)
+        with reading(self._engine, self.where) as connection:
+            return {feature: card for feature, card in connection.execute(query)}
+
+    def dictionaries(self) -> list[tuple[str, str]]:
+        """Subject and dictionary names that something is stored of."""
+        query = select(FeatureRow.subject, FeatureRow.dictionary).distinct()
+        with reading(self._engine, self.where) as connection:
+            return sorted((subject, dictionary) for subject, dictionary in connection.execute(query))
+
+    def counts(self) -> LedgerCounts:
+        """How much is stored."""
+        tables = (FeatureRow, ExplanationRow, CardRow, ScoreRow, EvidenceRow, RunRow)
+        with reading(self._engine, self.where) as connection:
+            return LedgerCounts(
+                *(connection.execute(select(func.count()).select_from(t)).scalar_one() for t in tables)
+            )
+
+    def check(self) -> None:
+        """Read every page and every record; raises `CorruptFileError` at the first that is not sound."""
+        page_check(self._engine, self.where)
+        kinds = (
+            (CardRow.record, FeatureCard),
+            (EvidenceRow.record, Evidence),
+            (ExplanationRow.record, Explanation),
+        )
+        for column, record in kinds:
+            with reading(self._engine, self.where) as connection:
+                for text in connection.execution_options(yield_per=200).scalars(select(column)):
+                    self._read(record, text)
+
+    def _make_tables(self) -> None:
+        with reading(self._engine, self.where) as connection:
+            version = schema_version(connection)
+        refuse_newer(version, self.where)
+        if version is not None:
+            return
+        with writing(self._engine, self.where) as connection:
+            Table.metadata.create_all(connection)
+            row = {"version": SCHEMA_VERSION, "written_by": glossator.__version__, "at": _now()}
+            self._add(connection, SchemaRow, [row])
+
+    def _add(self, connection: Connection, table: type[Table], rows: Sequence[Mapping[str, object]]) -> None:
+        if rows:
+            dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
+            connection.execute(dialect.insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])
+
+    def _texts(self, query: Select[str]) -> list[str]:
+        with reading(self._engine, self.where) as connection:
+            return list(connection.scalars(query))
+
+    def _read(self, record: type[AnyRecord], text: str) -> AnyRecord:
+        try:
+            return record.model_validate_json(text)
+        except ValidationError as error:
+            raise CorruptFileError(
+                f"the ledger {self.where!r} holds a {record.__name__} that this Glossator "
+                f"({glossator.__version__}) cannot read: {error.errors()[0]['msg']} in {text[:60]!r}…"
+            ) from error
+
+
+def _current_items() -> Select[int]:
+    return select(func.max(RunItemRow.seq)).group_by(RunItemRow.feature)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,208 @@
+"""Opening the ledger's database, and saying in plain words what is wrong with it.
+
+SQLite runs in WAL mode with full foreign keys; writers wait for each other (`BEGIN IMMEDIATE` and a
+busy timeout), readers never wait. A file that is damaged is never written to.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Connection, Engine, create_engine, event, exc, func, inspect, select
+from sqlalchemy.engine import make_url
+
+from glossator.errors import BusyError, CorruptFileError, MissingExtraError, SettingsError, StorageError
+from glossator.memory.ledger_tables import SCHEMA_VERSION, SchemaRow
+
+BUSY_SECONDS = 60
+"""How long a writer waits for another one."""
+
+_CHECK_ON_OPEN_BYTES = 32 * 2**20
+"""Ledgers up to this size are checked page by page whenever they are opened."""
+
+
+@contextmanager
+def storage_errors(where: str) -> Generator[None]:
+    """Translate what the database says into Glossator's errors, naming `where`."""
+    try:
+        yield
+    except (exc.DatabaseError, sqlite3.DatabaseError) as error:
+        raise _translated(str(getattr(error, "orig", error)), where) from error
+    except OSError as error:
+        raise StorageError(
+            f"the ledger {where!r} cannot be used: {error}; free space, or set --home"
+        ) from error
+
+
+def _translated(said: str, where: str) -> StorageError:
+    if any(word in said for word in ("malformed", "not a database", "file is encrypted")):
+        return corrupt(where, said)
+    if "locked" in said or "busy" in said:
+        return BusyError(
+            f"the ledger {where!r} stayed locked for {BUSY_SECONDS} s by another process: try again"
+        )
+    if "readonly" in said or "read-only" in said:
+        return StorageError(
+            f"the ledger {where!r} cannot be written ({said}): set --home to a writable folder"
+        )
+    if "full" in said:
+        return StorageError(
+            f"the ledger {where!r} cannot grow ({said}): free space; what was stored is intact"
+        )
+    return StorageError(f"the ledger {where!r} cannot be used: {said}; see `glossator doctor`")
+
+
+def corrupt(where: str, why: str) -> CorruptFileError:
+    """The error for a damaged ledger; it says how to save what is left."""
+    return CorruptFileError(
+        f"the ledger {where!r} is damaged ({why}). It was left as it is. Put back a copy of it, or move it "
+        f"away (its -wal file too) and save what is left with: sqlite3 MOVED .recover | sqlite3 {where!r}"
+    )
+
+
+def open_sqlite(path: Path) -> Engine:
+    """An engine for the SQLite file `path`, made with its folder where missing.
+
+    Raises:
+        CorruptFileError: The file is truncated or not a database; it is not touched.
+        StorageError: The folder or the file cannot be written.
+
+    """
+    where = str(path)
+    with storage_errors(where):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _refuse_damaged(path)
+        engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_connection)
+        event.listen(engine, "begin", _begin)
+        _make_durable(engine, path)
+    return engine
+
+
+class Server(NamedTuple):
+    """A database server, and how messages name it."""
+
+    engine: Engine
+    name: str
+    """Its URL without the password."""
+
+
+def open_server(url: str) -> Server:
+    """The database server at `url`, such as `postgresql+psycopg://user@host/glossator`.
+
+    Raises:
+        SettingsError: `url` is no URL of PostgreSQL.
+        MissingExtraError: its driver is not installed.
+    """
+    try:
+        parsed = make_url(url)
+    except exc.ArgumentError as error:
+        raise SettingsError(f"ledger_url {url!r} is not a database URL: {error}") from error
+    name = parsed.render_as_string(hide_password=True)
+    if parsed.get_backend_name() != "postgresql":
+        raise SettingsError(
+            f"ledger_url {name!r} is not supported: give a file, sqlite:///FILE or postgresql://…"
+        )
+    try:
+        return Server(create_engine(parsed, pool_pre_ping=True), name)
+    except (ModuleNotFoundError, exc.NoSuchModuleError) as error:
+        raise MissingExtraError(
+            f"ledger_url {name!r} needs a driver that is not installed ({error}): "
+            "pip install 'psycopg[binary]' "
+            "and write postgresql+psycopg://…"
+        ) from error
+
+
+@contextmanager
+def reading(engine: Engine, where: str) -> Generator[Connection]:
+    """A read transaction: one moment of the ledger."""
+    with storage_errors(where), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine, where: str) -> Generator[Connection]:
+    """A write transaction: all of it is stored, or nothing."""
+    with (
+        storage_errors(where),
+        engine.connect().execution_options(glossator_writes=True) as connection,
+        connection.begin(),
+    ):
+        yield connection
+
+
+def schema_version(connection: Connection) -> int | None:
+    """The version of the tables; None where there are none yet."""
+    if not inspect(connection).has_table(SchemaRow.__tablename__):
+        return None
+    return connection.execute(select(func.max(SchemaRow.version))).scalar_one()
+
+
+def refuse_newer(version: int | None, where: str) -> None:
+    """Raise `StorageError` if the tables are of a version that this Glossator does not know."""
+    if version is not None and version > SCHEMA_VERSION:
+        raise StorageError(
+            f"the ledger {where!r} was written by a newer Glossator (schema {version}; this one reads up to "
+            f"{SCHEMA_VERSION}): upgrade Glossator, or set --home to another folder"
+        )
+
+
+def page_check(engine: Engine, where: str) -> None:
+    """Check every page of a SQLite ledger; raises `CorruptFileError` with what SQLite says."""
+    if engine.dialect.name != "sqlite":
+        return
+    with reading(engine, where) as connection:
+        said = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
+    if said != "ok":
+        raise corrupt(where, said)
+
+
+def _refuse_damaged(path: Path) -> None:
+    """Look at the header before SQLite does, which would read a truncated file half-way."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    with path.open("rb") as file:
+        header = file.read(100)
+    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
+        raise corrupt(str(path), "it does not start like a SQLite file")
+    page = struct.unpack(">H", header[16:18])[0]
+    expected = (65536 if page == 1 else page) * struct.unpack(">I", header[28:32])[0]
+    wal = path.with_name(path.name + "-wal")
+    # A checkpoint that was killed leaves a short file, whose missing pages are still in the WAL.
+    if path.stat().st_size < expected and not (wal.exists() and wal.stat().st_size > 0):
+        raise corrupt(str(path), f"it has {path.stat().st_size} bytes of {expected}")
+
+
+def _make_durable(engine: Engine, path: Path) -> None:
+    try:
+        # Switching to WAL ignores the busy timeout, so two first processes would trip each other.
+        with (
+            FileLock(path.with_name(path.name + ".lock"), timeout=BUSY_SECONDS),
+            engine.connect() as connection,
+        ):
+            if connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() != "wal":
+                connection.rollback()
+                raw = connection.connection.dbapi_connection
+                assert raw is not None
+                raw.execute("PRAGMA journal_mode = WAL")  # refused inside a transaction
+    except Timeout as error:
+        raise BusyError(f"the ledger {str(path)!r} is being made by another process: try again") from error
+    if path.stat().st_size <= _CHECK_ON_OPEN_BYTES:
+        page_check(engine, str(path))
+
+
+def _prepare_connection(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin where `_begin` says, not at the first INSERT
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("glossator_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

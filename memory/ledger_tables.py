@@ -1,0 +1,134 @@
+"""The ledger's tables: one row per fact, its record as JSON beside the columns that are searched.
+
+Rows are only ever added. Triggers refuse UPDATE and DELETE on every table, in SQLite and in
+PostgreSQL, so that not even a hand at the database's own prompt rewrites a fact by accident.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import DDL, Float, ForeignKey, Index, Integer, MetaData, String, Text, UniqueConstraint, event
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+SCHEMA_VERSION = 1
+"""Raised by one whenever a table changes; an older Glossator refuses a newer ledger."""
+
+
+class Table(DeclarativeBase):
+    """What all tables share."""
+
+    metadata = MetaData()
+
+
+class SchemaRow(Table):
+    """Which version of these tables the ledger was made with."""
+
+    __tablename__ = "schema_versions"
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    written_by: Mapped[str] = mapped_column(String(64))
+    at: Mapped[str] = mapped_column(String(40))
+
+
+class FeatureRow(Table):
+    """A feature that something is known of."""
+
+    __tablename__ = "features"
+    id: Mapped[str] = mapped_column(String(400), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(200), index=True)
+    dictionary: Mapped[str] = mapped_column(String(200))
+    index: Mapped[int] = mapped_column(Integer)
+
+
+class RunRow(Table):
+    """One start of a command that stores results."""
+
+    __tablename__ = "runs"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    command: Mapped[str] = mapped_column(String(200))
+    work_key: Mapped[str] = mapped_column(String(80), index=True)
+    settings: Mapped[str] = mapped_column(Text)
+    written_by: Mapped[str] = mapped_column(String(64))
+    at: Mapped[str] = mapped_column(String(40))
+
+
+class EvidenceRow(Table):
+    """One `Evidence`."""
+
+    __tablename__ = "evidence"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    feature: Mapped[str] = mapped_column(ForeignKey("features.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    record: Mapped[str] = mapped_column(Text)
+
+
+class ExplanationRow(Table):
+    """One `Explanation`."""
+
+    __tablename__ = "explanations"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    feature: Mapped[str] = mapped_column(ForeignKey("features.id"), index=True)
+    author: Mapped[str] = mapped_column(String(200))
+    text: Mapped[str] = mapped_column(Text)
+    record: Mapped[str] = mapped_column(Text)
+
+
+class CardRow(Table):
+    """One `FeatureCard`: the verdict on a feature with everything that it rests on."""
+
+    __tablename__ = "cards"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    feature: Mapped[str] = mapped_column(ForeignKey("features.id"), index=True)
+    explanation: Mapped[str | None] = mapped_column(ForeignKey("explanations.id"))
+    verdict: Mapped[str] = mapped_column(String(20))
+    index_identity: Mapped[str] = mapped_column(String(128))
+    record: Mapped[str] = mapped_column(Text)
+
+
+class ScoreRow(Table):
+    """One `Score` of one card."""
+
+    __tablename__ = "scores"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    card: Mapped[str] = mapped_column(ForeignKey("cards.id"), index=True)
+    method: Mapped[str] = mapped_column(String(40))
+    metric: Mapped[str] = mapped_column(String(40))
+    reader: Mapped[str] = mapped_column(String(200))
+    negatives: Mapped[str] = mapped_column(String(40))
+    split: Mapped[str] = mapped_column(String(20))
+    threshold: Mapped[float] = mapped_column(Float)
+    value: Mapped[float | None] = mapped_column(Float)
+    record: Mapped[str] = mapped_column(Text)
+
+
+class RunItemRow(Table):
+    """A run came to this card for this feature; the item with the highest `seq` is the current one."""
+
+    __tablename__ = "run_items"
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    run: Mapped[str] = mapped_column(ForeignKey("runs.id"))
+    feature: Mapped[str] = mapped_column(ForeignKey("features.id"))
+    card: Mapped[str] = mapped_column(ForeignKey("cards.id"))
+    at: Mapped[str] = mapped_column(String(40))
+    __table_args__ = (UniqueConstraint("run", "feature", "card"), Index("run_items_latest", "feature", "seq"))
+
+
+_SQLITE_GUARD = """CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table}
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"""
+
+_POSTGRES_REFUSAL = """CREATE OR REPLACE FUNCTION glossator_append_only() RETURNS trigger AS $$
+BEGIN RAISE EXCEPTION 'the ledger is append-only'; END $$ LANGUAGE plpgsql"""
+
+_POSTGRES_GUARD = """CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
+FOR EACH STATEMENT EXECUTE FUNCTION glossator_append_only()"""
+
+
+def _guard_tables() -> None:
+    event.listen(Table.metadata, "before_create", DDL(_POSTGRES_REFUSAL).execute_if(dialect="postgresql"))
+    for name, table in Table.metadata.tables.items():
+        for verb in ("UPDATE", "DELETE"):
+            guard = DDL(_SQLITE_GUARD.format(table=name, verb=verb))
+            event.listen(table, "after_create", guard.execute_if(dialect="sqlite"))
+        guard = DDL(_POSTGRES_GUARD.format(table=name))
+        event.listen(table, "after_create", guard.execute_if(dialect="postgresql"))
+
+
+_guard_tables()

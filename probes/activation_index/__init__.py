@@ -1,0 +1,22 @@
+"""The activation index: where each feature fires, how strongly, how often, over a whole corpus.
+
+Built once for a subject, a site, a dictionary and a corpus; read in milliseconds. The folder:
+
+    manifest.json                   identity, layout, every file with size and SHA-256
+    vocabulary.json.zlib            token texts
+    SPLIT.ids .rows .documents.jsonl  tokens (`probes.token_store`)
+    shards/SPLIT-NNNNN.safetensors  activations, feature-major (`shard`)
+    statistics.safetensors          counts, maxima, histograms over explore (`statistics`)
+"""
+
+from glossator.probes.activation_index.build import build_index, identity_of
+from glossator.probes.activation_index.coactivation import Neighbours
+from glossator.probes.activation_index.identity import IndexIdentity
+from glossator.probes.activation_index.progress import BuildProgress
+from glossator.probes.activation_index.reader import ActivationIndex
+from glossator.probes.activation_index.statistics import FeatureStatistics
+
+__all__ = [
+    "build_index", "identity_of", "ActivationIndex", "IndexIdentity", "BuildProgress", "FeatureStatistics",
+    "Neighbours",
+]  # fmt: skip

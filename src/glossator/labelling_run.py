@@ -1,0 +1,94 @@
+"""Labelling features one by one, each stored when it is done, and none done twice.
+
+What was finished under the same index, embedder and scoring settings is taken from the ledger, so a
+run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import glossator
+from glossator.records import FeatureCard, FeatureRef, content_id
+from glossator.session import Session
+
+if TYPE_CHECKING:
+    from glossator.agents.labelling import LabelledFeature
+    from glossator.probes.activation_index import ActivationIndex
+else:
+    ActivationIndex = LabelledFeature = Any
+
+
+class FinishedFeature(NamedTuple):
+    """A feature that has its card."""
+
+    card: FeatureCard
+    from_ledger: bool
+    """It was stored by an earlier run."""
+
+
+class LabellingRun:
+    """One run of `label` over some features of one index."""
+
+    def __init__(
+        self, session: Session, index: ActivationIndex, features: Sequence[int], *, force: bool
+    ) -> None:
+        self._session, self._index, self._features = session, index, features
+        self._names = session.names()
+        self._key = _work_key(session, index)
+        done = {} if force else session.ledger().items_done(self._key)
+        wanted = {str(self._ref(i)): i for i in features}
+        self._stored = {wanted[name]: card for name, card in done.items() if name in wanted}
+
+    @property
+    def n_stored(self) -> int:
+        """Features that the ledger already holds."""
+        return len(self._stored)
+
+    def __iter__(self) -> Iterator[FinishedFeature]:
+        """Every feature in order, labelled or taken from the ledger; stored before it is given out."""
+        settings, ledger = self._session.settings, self._session.ledger()
+        facts: dict[str, object] = settings.model_dump(mode="json", exclude={"ledger_url", "chroma_url"})
+        run = ledger.start_run("label", facts, self._key)
+        stored = {c.card.feature.index: c.card for c in ledger.cards_by_id(self._stored.values())}
+        missing = [i for i in self._features if i not in stored]
+        labelled = self._labelled(missing) if missing else iter(())
+        for feature in self._features:
+            if feature in stored:
+                ledger.save_card(run, stored[feature])  # makes it the current card again
+                yield FinishedFeature(stored[feature], from_ledger=True)
+            else:
+                made = next(labelled)
+                ledger.save_card(run, made.card, made.evidence)
+                yield FinishedFeature(made.card, from_ledger=False)
+
+    def _labelled(self, features: list[int]) -> Iterator[LabelledFeature]:
+        from glossator.agents.labelling import FeatureNames, label_features
+
+        return label_features(
+            self._index,
+            self._session.dictionary,
+            self._session.token_effects(),
+            features,
+            embedder=self._session.embedder,
+            names=FeatureNames(*self._names),
+        )
+
+    def _ref(self, feature: int) -> FeatureRef:
+        return FeatureRef(subject=self._names.subject, dictionary=self._names.dictionary, index=feature)
+
+
+def _work_key(session: Session, index: ActivationIndex) -> str:
+    """What decides a label, apart from the feature."""
+    from glossator.agents.embedded_analyst.analyst import AUTHOR
+
+    return content_id(
+        "w",
+        {
+            "index": index.identity,
+            "names": list(session.names()),
+            "embedder": session.embedder.fingerprint(),
+            "author": [AUTHOR, glossator.__version__],
+        },
+    )

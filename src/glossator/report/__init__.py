@@ -1,0 +1,1 @@
+"""What people see: the HTML report, the terminal table and card, and progress."""

@@ -1,0 +1,98 @@
+"""Cards on a terminal: a table of many, and a line of JSON for programs.
+
+Every text goes through `rich.text.Text`, never through markup, so a token `[red]` stays itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich import box, get_console
+from rich.table import Table
+from rich.text import Text
+
+from glossator.records import FeatureCard, Interval
+from glossator.report.headline import Headline, headline
+from glossator.report.terminal_card import label_text, render_card, verdict_text
+from glossator.report.wording import FLAG_WORDS, NOTHING, density_words, number
+
+__all__ = ["card_json_line", "cards_table", "render_card"]
+
+
+class _Column(NamedTuple):
+    """A column of the table, and the least terminal width at which it is shown."""
+
+    heading: str
+    from_width: int
+
+
+_COLUMNS = (
+    _Column("index", 0),
+    _Column("label", 0),
+    _Column("verdict", 0),
+    _Column("detect.\nrandom", 56),
+    _Column("detect.\nhard", 66),
+    _Column("F1\n@0.3", 76),
+    _Column("shuff-\nled", 76),
+    _Column("density", 92),
+    _Column("flags", 92),
+)
+
+
+def cards_table(cards: Sequence[FeatureCard], width: int | None = None) -> Table:
+    """One row a card; intervals stand beneath their values.
+
+    Args:
+        cards: What to show, in this order.
+        width: Columns of the terminal; the current console's if None. Narrow ones get fewer columns.
+
+    """
+    width = get_console().width if width is None else width
+    shown = [i for i, column in enumerate(_COLUMNS) if width >= column.from_width]
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for i in shown:
+        name = _COLUMNS[i].heading
+        is_label = name == "label"
+        table.add_column(
+            Text(name),
+            ratio=1 if is_label else None,
+            min_width=16 if is_label else None,
+            justify="left" if name in ("label", "verdict", "flags") else "right",
+            overflow="fold",
+            no_wrap=name in ("index", "verdict", "flags"),
+        )
+    for card in cards:
+        cells = _row(card)
+        table.add_row(*(cells[i] for i in shown))
+    return table
+
+
+def card_json_line(card: FeatureCard) -> str:
+    """The card as one line of ASCII JSON, without the newline; read it back with `model_validate_json`."""
+    return json.dumps(json.loads(card.model_dump_json()), separators=(",", ":"))
+
+
+def _row(card: FeatureCard) -> list[Text]:
+    """The cells of one card, in the order of the columns."""
+    shown: Headline = headline(card)
+    scores = (shown.detection_random, shown.detection_hard, shown.f1, shown.shuffled)
+    flags = card.explanation.flags if card.explanation else ()
+    return [
+        Text(str(card.feature.index), style="bold"),
+        label_text(card),
+        verdict_text(card),
+        *(_stacked(s.value, s.interval) if s else Text(NOTHING, style="dim") for s in scores),
+        Text(density_words(card.density)),
+        Text(" ".join(FLAG_WORDS[f].short for f in flags)),
+    ]
+
+
+def _stacked(value: float | None, interval: Interval | None) -> Text:
+    """A value with its interval beneath, as `.88–.95`."""
+    shown = Text(number(value))
+    if interval is not None:
+        ends = "–".join(number(end).removeprefix("0") for end in (interval.low, interval.high))
+        shown.append(f"\n{ends}", style="dim")
+    return shown
