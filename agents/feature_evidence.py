@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glossator.agents.scorers.room import FeatureNeighbours
 from glossator.agents.scorers.examples import seed_of
+from glossator.agents.scorers.room import FeatureNeighbours
 from glossator.probes.activation_index import ActivationIndex
 from glossator.probes.negatives import WindowPool, hard_negatives
 from glossator.probes.text_embedder import TextEmbedder
@@ -95,9 +95,18 @@ def gather_evidence(
         "suppressed": [e.model_dump(mode="json") for e in effects.suppressed],
     }
     nearest = {"direction": list(neighbours.by_direction), "coactivation": list(neighbours.by_coactivation)}
-    recipe = {"recipe_version": RECIPE_VERSION, "index": index.identity, "split": view.split.value, "seed": seed}
+    recipe = {
+        "recipe_version": RECIPE_VERSION,
+        "index": index.identity,
+        "split": view.split.value,
+        "seed": seed,
+    }
     shown = {"n_top": settings.n_top, "n_quantiles": settings.n_quantiles}
-    asked = {"n_silent": settings.n_silent, "embedder": None if embedder is None else embedder.name, **nearest}
+    asked = {
+        "n_silent": settings.n_silent,
+        "embedder": None if embedder is None else embedder.name,
+        **nearest,
+    }
     evidence = (
         Evidence.of(ref, EvidenceKind.WINDOWS, {**recipe, **shown}, _payload(windows)),
         Evidence.of(ref, EvidenceKind.SILENT_WINDOWS, {**recipe, **asked}, _payload(silent)),

@@ -22,8 +22,8 @@ from glossator.agents.scorers import (
 from glossator.agents.verdict import decide, unfit_to_explain
 from glossator.probes.activation_index import ActivationIndex
 from glossator.probes.dictionary import Dictionary
-from glossator.probes.neighbours import nearest_by_direction
 from glossator.probes.negatives import WindowPool
+from glossator.probes.neighbours import nearest_by_direction
 from glossator.probes.text_embedder import TextEmbedder
 from glossator.probes.token_effects import TokenEffects
 from glossator.records import Evidence, Explanation, FeatureCard, FeatureNames, FeatureRef, Verdict
@@ -67,7 +67,9 @@ class FeatureLabeller:
         for start in range(0, len(features), GROUP):
             group = [self._ref(i) for i in features[start : start + GROUP]]
             reports = {ref: self._explain(ref) for ref in group}
-            explained = [r.explanation for r in reports.values() if r is not None and r.explanation is not None]
+            explained = [
+                r.explanation for r in reports.values() if r is not None and r.explanation is not None
+            ]
             for ref in group:
                 yield self._finish(ref, reports[ref], explained)
 

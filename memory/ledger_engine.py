@@ -99,6 +99,7 @@ def open_server(url: str) -> Server:
     Raises:
         SettingsError: `url` is no URL of PostgreSQL.
         MissingExtraError: its driver is not installed.
+
     """
     try:
         parsed = make_url(url)

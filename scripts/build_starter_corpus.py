@@ -105,7 +105,9 @@ def licence_documents(root: Path) -> Iterator[dict[str, str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name in ("brown", "licences", "stdlib", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     args = parser.parse_args()
@@ -117,7 +119,9 @@ def main() -> None:
     sizes: dict[str, int] = {}
     for d in documents:
         sizes[d["genre"]] = sizes.get(d["genre"], 0) + len(d["text"])
-    print(f"{len(documents)} documents, {sum(sizes.values()):,} characters, {args.out.stat().st_size:,} bytes")
+    print(
+        f"{len(documents)} documents, {sum(sizes.values()):,} characters, {args.out.stat().st_size:,} bytes"
+    )
     print(sizes)
 
 

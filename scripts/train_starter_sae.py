@@ -45,7 +45,9 @@ def initial(width: int, mean: torch.Tensor, seed: int) -> Weights:
     return Weights(dec.clone(), dec, torch.zeros(width), mean.clone())
 
 
-def gradients(w: Weights, x: torch.Tensor, k: int, dead: torch.Tensor) -> tuple[list[torch.Tensor], float, torch.Tensor]:
+def gradients(
+    w: Weights, x: torch.Tensor, k: int, dead: torch.Tensor
+) -> tuple[list[torch.Tensor], float, torch.Tensor]:
     """Gradients of mean squared error (plus the auxiliary loss), the error, and the latents that fired."""
     n, width = x.shape[0], w.enc.shape[0]
     centred = x - w.b_dec
@@ -54,7 +56,9 @@ def gradients(w: Weights, x: torch.Tensor, k: int, dead: torch.Tensor) -> tuple[
     index = pre.topk(k, dim=1, sorted=False).indices
     rows = torch.arange(0, n * k + 1, k)
     pattern = torch.sparse_csr_tensor(rows, index.flatten(), torch.zeros(n * k), (n, width))
-    value = torch.sparse.sampled_addmm(pattern, centred, w.enc.T, beta=0.0).values() + w.b_enc[index.flatten()]
+    value = (
+        torch.sparse.sampled_addmm(pattern, centred, w.enc.T, beta=0.0).values() + w.b_enc[index.flatten()]
+    )
     value = value.relu_()
     codes = torch.sparse_csr_tensor(rows, index.flatten(), value, (n, width))
     error = codes @ w.dec + w.b_dec - x
@@ -63,7 +67,9 @@ def gradients(w: Weights, x: torch.Tensor, k: int, dead: torch.Tensor) -> tuple[
     slope = torch.sparse.sampled_addmm(pattern, error, w.dec.T, beta=0.0).values() * (value > 0)
     order = torch.from_numpy(np.argsort(index.flatten().numpy().astype(np.uint16), kind="stable"))
     token = order // k
-    pointers = torch.cat([torch.zeros(1, dtype=torch.long), torch.bincount(index.flatten(), minlength=width).cumsum(0)])
+    pointers = torch.cat(
+        [torch.zeros(1, dtype=torch.long), torch.bincount(index.flatten(), minlength=width).cumsum(0)]
+    )
     by_latent = torch.sparse_csr_tensor(pointers, token, value[order], (width, n))
     slope_by_latent = torch.sparse_csr_tensor(pointers, token, slope[order], (width, n))
     g_dec = (by_latent @ error) * scale
@@ -137,7 +143,9 @@ def save(w: Weights, factor: float, k: int, out: Path, training: dict[str, float
         "W_enc": w.enc.T.contiguous(), "W_dec": w.dec.contiguous(),
         "b_enc": w.b_enc / factor, "b_dec": w.b_dec / factor,
     }  # fmt: skip
-    save_file({n: t.to(torch.float16).contiguous() for n, t in tensors.items()}, out / "sae_weights.safetensors")
+    save_file(
+        {n: t.to(torch.float16).contiguous() for n, t in tensors.items()}, out / "sae_weights.safetensors"
+    )
     config = {
         "architecture": "topk", "k": k, "d_in": w.enc.shape[1], "d_sae": w.enc.shape[0], "dtype": "float32",
         "device": "cpu", "apply_b_dec_to_input": True, "normalize_activations": "none", "reshape_activations": "none",
@@ -150,10 +158,19 @@ def save(w: Weights, factor: float, k: int, out: Path, training: dict[str, float
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--activations", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    for name, default in (("width", 4096), ("k", 24), ("steps", 6000), ("batch", 4096), ("seed", 0), ("rows", 0)):
+    for name, default in (
+        ("width", 4096),
+        ("k", 24),
+        ("steps", 6000),
+        ("batch", 4096),
+        ("seed", 0),
+        ("rows", 0),
+    ):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--lr", type=float, default=8e-4)
     args = parser.parse_args()

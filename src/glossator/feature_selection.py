@@ -18,6 +18,7 @@ def parse_features(text: str, n_features: int) -> list[int]:
 
     Raises:
         UnknownNameError: `text` is no such list, a range runs backwards, or an index is too large.
+
     """
     chosen: set[int] = set()
     for part in text.split(","):
@@ -40,6 +41,7 @@ def draw_features(live: Int[np.ndarray, " live"], count: int, seed: int) -> list
 
     Raises:
         UnknownNameError: No feature is live.
+
     """
     if len(live) == 0:
         raise UnknownNameError("no feature fires anywhere in the corpus: index more tokens or another corpus")

@@ -165,6 +165,7 @@ class Session:
 
         Raises:
             UnknownNameError: It does not stand yet and `build` is False.
+
         """
         from glossator.probes.activation_index import ActivationIndex as OpenedIndex
 

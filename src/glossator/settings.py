@@ -109,6 +109,7 @@ def load_settings(
 
     Raises:
         SettingsError: A key is unknown, a value is out of range, or a file cannot be read.
+
     """
     variables = os.environ if environment is None else environment
     file = _find_file(config, folder or Path.cwd(), variables)

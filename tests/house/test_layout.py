@@ -6,8 +6,6 @@ import ast
 import statistics
 from pathlib import Path
 
-import glossator
-
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("agents", "probes", "memory", "prompts")
 GROUND = {"errors", "records"}
@@ -36,7 +34,9 @@ def imported_rooms(path: Path) -> set[str]:
             names = [a.name for a in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
             assert node.level == 0, f"{path}: relative import"
-            names = [node.module] if node.module != "glossator" else [f"glossator.{a.name}" for a in node.names]
+            names = (
+                [node.module] if node.module != "glossator" else [f"glossator.{a.name}" for a in node.names]
+            )
         else:
             continue
         rooms |= {n.split(".")[1] for n in names if n.startswith("glossator.")}

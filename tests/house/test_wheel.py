@@ -28,12 +28,37 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     work = tmp_path_factory.mktemp("wheel")
     source = work / "source"
     shutil.copytree(
-        ROOT, source, symlinks=True, ignore=shutil.ignore_patterns(".git", ".venv*", "build", "*.egg-info", "__pycache__")
+        ROOT,
+        source,
+        symlinks=True,
+        ignore=shutil.ignore_patterns(".git", ".venv*", "build", "*.egg-info", "__pycache__"),
     )
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(work), str(source), cwd=work)
+    run(
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(work),
+        str(source),
+        cwd=work,
+    )
     (wheel,) = work.glob("*.whl")
     target = work / "site"
-    run(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(target), str(wheel), cwd=work)
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-index",
+        "--target",
+        str(target),
+        str(wheel),
+        cwd=work,
+    )
     return target
 
 
@@ -50,11 +75,19 @@ def test_wheel_holds_the_four_rooms_and_the_assets(installed: Path) -> None:
 
 @pytest.mark.slow
 def test_wheel_runs_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
-    where = run(sys.executable, "-c", "import glossator; print(glossator.__file__)", cwd=tmp_path, PYTHONPATH=str(installed))
+    where = run(
+        sys.executable,
+        "-c",
+        "import glossator; print(glossator.__file__)",
+        cwd=tmp_path,
+        PYTHONPATH=str(installed),
+    )
     assert Path(where.strip()).is_relative_to(installed)
     help_text = run(sys.executable, "-m", "glossator", "--help", cwd=tmp_path, PYTHONPATH=str(installed))
     assert "label" in help_text
-    imports = "import glossator.agents, glossator.probes.site_hooks, glossator.memory.ledger, glossator.report.page"
+    imports = (
+        "import glossator.agents, glossator.probes.site_hooks, glossator.memory.ledger, glossator.report.page"
+    )
     run(sys.executable, "-c", imports, cwd=tmp_path, PYTHONPATH=str(installed))
 
 

@@ -44,6 +44,7 @@ def find_feature(session: Session, text: str) -> FeatureRef:
 
     Raises:
         UnknownNameError: It is no index or reference, or the dictionary is narrower.
+
     """
     from glossator.errors import UnknownNameError
     from glossator.feature_selection import parse_features

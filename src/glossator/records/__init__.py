@@ -6,7 +6,14 @@ Glossator wrote is either read exactly or refused with a message.
 
 from glossator.records.base import Record, content_id
 from glossator.records.evidence import Evidence, EvidenceKind, Window
-from glossator.records.explanation import Explanation, ExplanationFlag, FeatureCard, TokenEffect, Verdict, VerdictKind
+from glossator.records.explanation import (
+    Explanation,
+    ExplanationFlag,
+    FeatureCard,
+    TokenEffect,
+    Verdict,
+    VerdictKind,
+)
 from glossator.records.feature import FeatureNames, FeatureRef, SiteKind, SiteRef, Split
 from glossator.records.predicate import (
     AllOf,

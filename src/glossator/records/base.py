@@ -20,5 +20,7 @@ def content_id(prefix: str, payload: object, length: int = 12) -> str:
     The same content always has the same id, on any machine; 12 digits keep the chance of a clash
     below 1e-3 up to 700,000 records of one kind.
     """
-    canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    canonical = json.dumps(
+        payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
     return f"{prefix}-{hashlib.sha256(canonical.encode()).hexdigest()[:length]}"

@@ -51,7 +51,8 @@ class SiteRef(Record):
         kinds = [str(k) for k in SiteKind]
         if match is None or match[2] not in kinds:
             raise UnknownNameError(
-                f"unknown site {text!r}: a site is LAYER.KIND with KIND one of {', '.join(kinds)}, such as 12.resid"
+                f"unknown site {text!r}: a site is LAYER.KIND, such as 12.resid, "
+                f"with KIND one of {', '.join(kinds)}"
             )
         return cls(layer=int(match[1]), kind=SiteKind(match[2]))
 
