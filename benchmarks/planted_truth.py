@@ -1,4 +1,4 @@
-"""Does the embedded analyst recover rules that were planted, and abstain where there is none?
+"""Asks whether the embedded analyst recovers planted rules, and abstains where there is none.
 
     python -m benchmarks.planted_truth [--quick] [--json] [--rules FILE]
 

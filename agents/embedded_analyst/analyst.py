@@ -17,8 +17,8 @@ from glossator.agents.embedded_analyst.rule_choice import Tried, ValidateScore, 
 from glossator.agents.embedded_analyst.rule_search import SearchSpace, search_rules
 from glossator.agents.embedded_analyst.trivial_rules import trivial_flags
 from glossator.agents.embedded_analyst.window_words import background_presence
-from glossator.agents.embedded_analyst.wording import Wording
 from glossator.agents.embedded_analyst.word_families import WordEmbedder, WordFamilies
+from glossator.agents.embedded_analyst.wording import Wording
 from glossator.probes.split_view import ExploreView, ValidateView
 from glossator.records import Explanation, ExplanationFlag, FeatureRef
 
@@ -143,7 +143,10 @@ class EmbeddedAnalyst:
         """Why the best rule is not good enough; None if it is."""
         always = 2 * share / (1 + share)
         if score.f1 < always + self._rules.over_always:
-            return f"the best rule's F1 on validate is {score.f1:.2f}; holding everywhere would give {always:.2f}"
+            return (
+                f"the best rule's F1 on validate is {score.f1:.2f}; "
+                f"a rule that always holds would have {always:.2f}"
+            )
         if score.f1 < self._rules.least_f1:
             return f"the best rule's F1 on validate is {score.f1:.2f}, under {self._rules.least_f1}"
         if score.balanced_accuracy < self._rules.least_balanced_accuracy:

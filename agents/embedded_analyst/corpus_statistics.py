@@ -119,7 +119,11 @@ class CorpusStatistics:
         token, cased = self.text.ids.astype(np.int32), self.cased
         none = {False: len(self.text.vocabulary), True: len(self.words.cased)}
         here = {False: token, True: cased}
-        return {(w, s): here[w] if s == 0 else self._shifted(here[w], s, none[w]) for w in here for s in (0, -1, 1)}
+        return {
+            (w, s): here[w] if s == 0 else self._shifted(here[w], s, none[w])
+            for w in here
+            for s in (0, -1, 1)
+        }
 
     def shifted_entry(self, of_words: bool, shift: int) -> Int[np.ndarray, " tokens"]:
         """The row of `word_members` or `token_members` for the token at `shift` from each."""

@@ -127,7 +127,8 @@ def _size(predicate: Predicate) -> tuple[int, int]:
     if isinstance(predicate, Preceded | Followed):
         return _size(predicate.by)
     if isinstance(predicate, Not):
-        return _size(predicate.part)
+        parts, items = _size(predicate.part)
+        return parts + 1, items
     if isinstance(predicate, TokenIn):
         return 1, len(predicate.tokens)
     if isinstance(predicate, WordIn | WindowContains):

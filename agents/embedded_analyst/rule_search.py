@@ -102,7 +102,9 @@ def _narrowed(space: SearchSpace, target: FiringTarget, seed: _Seed, briefly: bo
     if seed.key is None:
         return better
     top = sorted(better, key=lambda draft: -draft.f1)[:3]
-    return better + [again for draft in top if (again := _regrown(space, target, seed.key, draft)) is not None]
+    return better + [
+        again for draft in top if (again := _regrown(space, target, seed.key, draft)) is not None
+    ]
 
 
 def _regrown(space: SearchSpace, target: FiringTarget, key: Key, draft: Draft) -> Draft | None:

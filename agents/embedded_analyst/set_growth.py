@@ -64,7 +64,11 @@ def grow_set(counted: Tally, n_wanted: int, base_rate: float, beta: float = 1.0)
 
 
 def shrink_set(
-    wanted: Int[np.ndarray, " wanted"], unwanted: Int[np.ndarray, " unwanted"], none: int, size: int, n_wanted: int
+    wanted: Int[np.ndarray, " wanted"],
+    unwanted: Int[np.ndarray, " unwanted"],
+    none: int,
+    size: int,
+    n_wanted: int,
 ) -> ValueSet:
     """The values to leave out of a rule that holds at `wanted` and `unwanted` tokens: its exceptions.
 

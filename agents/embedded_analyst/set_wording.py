@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from glossator.agents.embedded_analyst.closed_classes import CLOSED_CLASSES
 from glossator.agents.embedded_analyst.token_names import TokenKind, kind_of, quoted, token_name
-from glossator.agents.embedded_analyst.word_forms import families, shared_beginning
+from glossator.agents.embedded_analyst.word_forms import WordForms, families, shared_beginning
 
 SHOWN = 5
 _MINOR = 0.02
@@ -27,20 +27,22 @@ def examples(items: Sequence[str], shown: int = SHOWN) -> str:
     return f"{few} and {len(items) - shown} more"
 
 
-def token_set_phrase(tokens: Sequence[str], weight: Mapping[str, float], known: frozenset[str], namer: Namer | None) -> str:
+def token_set_phrase(
+    tokens: Sequence[str], weight: Mapping[str, float], forms: WordForms, namer: Namer | None
+) -> str:
     """What a person would call these tokens.
 
     Args:
         tokens: exact token texts, the weightiest first.
         weight: how much each counts; what counts for next to nothing is not shown.
-        known: words of the text, for base forms.
+        forms: the words of the text and how they are written.
         namer: names a group of words, if there is an embedder.
     """
     tokens = _weighty(tokens, weight)
     by_kind: dict[TokenKind, list[str]] = {}
     for token in tokens:
         by_kind.setdefault(kind_of(token), []).append(token)
-    phrases = [_kind_phrase(kind, group, weight, known, namer) for kind, group in by_kind.items()]
+    phrases = [_kind_phrase(kind, group, weight, forms, namer) for kind, group in by_kind.items()]
     return either(phrases[:3])
 
 
@@ -52,7 +54,7 @@ def _weighty(names: Sequence[str], weight: Mapping[str, float]) -> list[str]:
 
 
 def _kind_phrase(
-    kind: TokenKind, tokens: list[str], weight: Mapping[str, float], known: frozenset[str], namer: Namer | None
+    kind: TokenKind, tokens: list[str], weight: Mapping[str, float], forms: WordForms, namer: Namer | None
 ) -> str:
     bare = list(dict.fromkeys(token.strip() for token in tokens))
     if kind is TokenKind.WORD:
@@ -63,11 +65,21 @@ def _kind_phrase(
         for token in tokens:
             name = token.strip().casefold()
             merged[name] = merged.get(name, 0.0) + weight.get(token, 0.0)
-        return word_set_phrase([w.casefold() for w in words], merged, known, namer)
+        return word_set_phrase([w.casefold() for w in words], merged, forms, namer)
     if kind is TokenKind.PIECE:
-        return f"the word piece {quoted(bare[0])}" if len(bare) == 1 else f"word pieces such as {examples(bare, 4)}"
+        return (
+            f"the word piece {quoted(bare[0])}"
+            if len(bare) == 1
+            else f"word pieces such as {examples(bare, 4)}"
+        )
     if kind is TokenKind.DIGIT:
-        return "a digit" if len(bare) >= 7 else f"the digit {quoted(bare[0])}" if len(bare) == 1 else f"digits such as {examples(bare)}"
+        return (
+            "a digit"
+            if len(bare) >= 7
+            else f"the digit {quoted(bare[0])}"
+            if len(bare) == 1
+            else f"digits such as {examples(bare)}"
+        )
     named = list(dict.fromkeys(token_name(token) for token in tokens))
     if len(named) <= 3:
         return either(named)
@@ -76,36 +88,41 @@ def _kind_phrase(
     return f"{named[0]} or other white space" if kind is TokenKind.SPACE else named[0]
 
 
-def word_set_phrase(words: Sequence[str], weight: Mapping[str, float], known: frozenset[str], namer: Namer | None) -> str:
+def word_set_phrase(
+    words: Sequence[str], weight: Mapping[str, float], forms: WordForms, namer: Namer | None
+) -> str:
     """What a person would call these words, case aside."""
     words = _weighty(list(dict.fromkeys(words)), weight)
     if len(words) == 1:
-        return f"the word {quoted(words[0])}"
+        return f"the word {quoted(forms.shown(words[0]))}"
     total = sum(weight.get(w, 0.0) for w in words) or 1.0
     named = _closed_class(words, weight, total)
     if named is not None:
-        return f"{named} ({_short_list(words)})"
-    related = families(words, known)
+        return f"{named} ({_short_list(words, forms)})"
+    related = families(words, forms.known)
     if len(related) == 1:
         return f"a form of {quoted(next(iter(related)))}"
     beginning = shared_beginning(list(words))
     if beginning is not None and len(words) > 2:
-        return f"words beginning with {quoted(beginning)} ({_short_list(words)})"
+        return f"words beginning with {quoted(beginning)} ({_short_list(words, forms)})"
     term = namer(words) if namer is not None else None
     if term is not None:
-        return f"words about {term} ({_short_list(words)})"
-    if any(len(forms) > 1 for forms in related.values()):
-        bases = list(related)
-        return f"forms of {examples(bases, 4)}" if _mostly_forms(related) else f"words such as {examples(bases)}"
-    return f"the words {examples(words)}" if len(words) <= SHOWN else f"words such as {examples(words)}"
+        return f"words about {term} ({_short_list(words, forms)})"
+    if any(len(group) > 1 for group in related.values()):
+        bases = [forms.shown(base) for base in related]
+        return (
+            f"forms of {examples(bases, 4)}" if _mostly_forms(related) else f"words such as {examples(bases)}"
+        )
+    shown = [forms.shown(word) for word in words]
+    return f"the words {examples(shown)}" if len(words) <= SHOWN else f"words such as {examples(shown)}"
 
 
 def _mostly_forms(related: Mapping[str, list[str]]) -> bool:
-    return sum(len(forms) > 1 for forms in list(related.values())[:4]) * 2 >= min(4, len(related))
+    return sum(len(group) > 1 for group in list(related.values())[:4]) * 2 >= min(4, len(related))
 
 
-def _short_list(words: Sequence[str]) -> str:
-    few = ", ".join(quoted(word) for word in words[:4])
+def _short_list(words: Sequence[str], forms: WordForms) -> str:
+    few = ", ".join(quoted(forms.shown(word)) for word in words[:4])
     return f"{few}, …" if len(words) > 4 else few
 
 

@@ -19,11 +19,10 @@ class FormClass(NamedTuple):
 
 
 _SUFFIXES = (
-    "ing", "ed", "ly", "tion", "s", "es", "er", "ers", "est", "ness", "ment", "able", "ible", "ous", "ity", "ism",
-    "ist", "al", "ic", "ive", "ful", "less", "ence", "ance", "ian", "ary", "ure", "th", "y", "'s", "n't", "'ll",
-    "'re", "'ve", "'d",
-)  # fmt: skip
-_PREFIXES = ("un", "re", "pre", "dis", "in", "con", "com", "pro", "sub", "inter", "over", "under", "non", "ex", "de")
+    "ing ed ly tion s es er ers est ness ment able ible ous ity ism ist al ic ive ful less ence ance "
+    "ian ary ure th y 's n't 'll 're 've 'd "
+).split()
+_PREFIXES = ("un re pre dis in con com pro sub inter over under non ex de ").split()
 
 TOKEN_CLASSES: tuple[FormClass, ...] = (
     FormClass(r"^ ?[0-9]$", "a single digit"),
@@ -57,21 +56,32 @@ TOKEN_CLASSES: tuple[FormClass, ...] = (
     FormClass(r"^ ?[^A-Za-z0-9\s]+$", "a punctuation mark"),
     FormClass(r"^ ?[^A-Za-z0-9\s]{2,}$", "several punctuation marks in a row"),
     FormClass(r"[^\x00-\x7f]", "a character outside plain ASCII"),
-    *(FormClass(f"^ [a-z]+{suffix}$", f'a lower-case word ending in "{suffix}"') for suffix in ("ing", "ed", "ly")),
+    *(
+        FormClass(f"^ [a-z]+{suffix}$", f'a lower-case word ending in "{suffix}"')
+        for suffix in ("ing", "ed", "ly")
+    ),
 )
 
 WORD_CLASSES: tuple[FormClass, ...] = (
     *(FormClass(f"(?i).{suffix}$", f'a word ending in "{suffix}"') for suffix in _SUFFIXES),
     *(FormClass(f"(?i)^{prefix}..", f'a word beginning with "{prefix}"') for prefix in _PREFIXES),
-    *(FormClass(f"(?i)^{letter}", f'a word beginning with "{letter}"') for letter in "abcdefghijklmnopqrstuvwxyz"),
+    *(
+        FormClass(f"(?i)^{letter}", f'a word beginning with "{letter}"')
+        for letter in "abcdefghijklmnopqrstuvwxyz"
+    ),
     FormClass(r"^[A-Z][a-z]+$", "a capitalised word"),
     FormClass(r"^[A-Z]{2,}$", "a word in capitals"),
     FormClass(r"^[0-9]+$", "a number"),
     FormClass(r"^(1[0-9]|20)[0-9][0-9]$", "a year"),
     FormClass(r"[a-z][A-Z]", "a camelCase identifier"),
     FormClass(r"[a-zA-Z][0-9]|[0-9][a-zA-Z]", "letters and digits mixed"),
-    FormClass(r"(?i)^([0-9]+(st|nd|rd|th)|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)$",
-              "an ordinal number"),
-    FormClass(r"(?i)^(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|sixty"
-              r"|hundred|thousand|million|billion|dozen|half)$", "a number in words"),
-)  # fmt: skip
+    FormClass(
+        r"(?i)^([0-9]+(st|nd|rd|th)|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)$",
+        "an ordinal number",
+    ),
+    FormClass(
+        r"(?i)^(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty"
+        r"|forty|fifty|sixty|hundred|thousand|million|billion|dozen|half)$",
+        "a number in words",
+    ),
+)

@@ -31,7 +31,9 @@ class _Windows(NamedTuple):
     """The tokens."""
 
 
-def _windows(stats: CorpusStatistics, at: Int[np.ndarray, " n"], reach: int, most: int, seed: int) -> _Windows:
+def _windows(
+    stats: CorpusStatistics, at: Int[np.ndarray, " n"], reach: int, most: int, seed: int
+) -> _Windows:
     """The words that stand within `reach` tokens before each of at most `most` of the tokens, or there."""
     scale = max(1.0, len(at) / most)
     if len(at) > most:
@@ -70,8 +72,14 @@ def window_part(
         return None
     rank = np.full(none + 1, MOST_WORDS + 1)
     rank[order] = np.arange(len(order))
-    found = np.bincount(rank[for_it.words].min(axis=1), minlength=len(order))[: len(order)].cumsum() * for_it.scale
-    false = np.bincount(rank[against.words].min(axis=1), minlength=len(order))[: len(order)].cumsum() * against.scale
+    found = (
+        np.bincount(rank[for_it.words].min(axis=1), minlength=len(order))[: len(order)].cumsum()
+        * for_it.scale
+    )
+    false = (
+        np.bincount(rank[against.words].min(axis=1), minlength=len(order))[: len(order)].cumsum()
+        * against.scale
+    )
     best = int(np.argmax(2 * found / (found + false + len(target.strong)))) + 1
     chosen = order[:best][np.argsort(-hits[order[:best]], kind="stable")]
     part = WindowContains(words=tuple(stats.words.words[i] for i in chosen), before=reach)
@@ -131,7 +139,11 @@ def _telling_words(
     documents = np.bincount(pairs >> 32, minlength=none + 1)[:none]
     odds = np.log((seen + 0.5) / (n + 1)) - np.log(usual)
     least = min(3, len(np.unique(document)))
-    worth = np.where((seen >= 3) & (documents >= least) & (odds > 1) & (usual < 0.15), odds * np.sqrt(seen * documents), 0.0)
+    worth = np.where(
+        (seen >= 3) & (documents >= least) & (odds > 1) & (usual < 0.15),
+        odds * np.sqrt(seen * documents),
+        0.0,
+    )
     order = np.argsort(-worth, kind="stable")[:MOST_CONSIDERED]
     return order[worth[order] > 0]
 
@@ -194,7 +206,9 @@ def _thresholded(
     return joined(None, Condition(topic, total >= least, None), target)
 
 
-def background_presence(stats: CorpusStatistics, seed: int = 0, n: int = 12_000) -> Float[np.ndarray, "reaches words"]:
+def background_presence(
+    stats: CorpusStatistics, seed: int = 0, n: int = 12_000
+) -> Float[np.ndarray, "reaches words"]:
     """The share of windows in which each word stands, by reach, measured on `n` random tokens."""
     none = len(stats.words.words)
     eligible = np.flatnonzero(stats.text.eligible)

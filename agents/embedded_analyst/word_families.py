@@ -21,6 +21,7 @@ LEAST_LEAD = 2.2
 LEAST_AGREEING = 0.6
 """Share of the words among whose nearest terms it must be."""
 _NEAREST = 20
+DEBUG = False
 
 
 @runtime_checkable
@@ -69,6 +70,15 @@ class WordFamilies:
         nearest = np.argsort(-lead, axis=1)[:, :_NEAREST]
         agreeing = np.bincount(nearest.ravel(), minlength=len(CATEGORY_TERMS)) / len(words)
         best = int(np.argmax(np.where(agreeing >= LEAST_AGREEING, overall, -np.inf)))
+        if DEBUG:
+            print(
+                "   NAMER",
+                list(words),
+                [
+                    (CATEGORY_TERMS[t], round(float(overall[t]), 2), round(float(agreeing[t]), 2))
+                    for t in np.argsort(-overall)[:4]
+                ],
+            )
         if agreeing[best] < LEAST_AGREEING or overall[best] < LEAST_LEAD:
             return None
         return CATEGORY_TERMS[best]

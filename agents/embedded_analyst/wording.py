@@ -6,7 +6,6 @@ capitalised word`, `a comma, except after a digit`. It never shows the predicate
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,7 +14,10 @@ from glossator.agents.embedded_analyst.corpus_statistics import CorpusStatistics
 from glossator.agents.embedded_analyst.firing_target import FiringTarget
 from glossator.agents.embedded_analyst.set_wording import either, examples, token_set_phrase, word_set_phrase
 from glossator.agents.embedded_analyst.token_classes import TOKEN_CLASSES, WORD_CLASSES
+from glossator.agents.embedded_analyst.token_names import TokenKind, kind_of, quoted, token_name
 from glossator.agents.embedded_analyst.word_families import WordFamilies
+from glossator.agents.embedded_analyst.word_forms import WordForms
+from glossator.probes.predicate_evaluation import matching_entries
 from glossator.records import (
     AllOf,
     AnyOf,
@@ -33,9 +35,16 @@ from glossator.records import (
 )
 
 LONGEST = 120
+_DOMINANT = 0.85
 _FORMS = {form.pattern: form.phrase for form in (*TOKEN_CLASSES, *WORD_CLASSES)}
-_KEYS = {(False, 0): Key.TOKEN, (True, 0): Key.WORD, (False, -1): Key.PREVIOUS, (True, -1): Key.PREVIOUS_WORD,
-         (False, 1): Key.NEXT, (True, 1): Key.NEXT_WORD}  # fmt: skip
+_KEYS = {
+    (False, 0): Key.TOKEN,
+    (True, 0): Key.WORD,
+    (False, -1): Key.PREVIOUS,
+    (True, -1): Key.PREVIOUS_WORD,
+    (False, 1): Key.NEXT,
+    (True, 1): Key.NEXT_WORD,
+}
 
 
 class Wording:
@@ -44,7 +53,7 @@ class Wording:
     def __init__(self, stats: CorpusStatistics, families: WordFamilies | None) -> None:
         self._stats, self._families = stats, families
         self._naming = True
-        self._known = frozenset(stats.words.words)
+        self._vocabulary = WordForms.of(stats.words)
 
     def label(self, predicate: Predicate, target: FiringTarget, name_groups: bool = True) -> str:
         """The predicate in plain words, at most `LONGEST` characters.
@@ -58,13 +67,30 @@ class Wording:
         if isinstance(predicate, AnyOf):
             return "; or ".join(self._phrase(part, target) for part in predicate.parts)
         parts = predicate.parts if isinstance(predicate, AllOf) else (predicate,)
-        here = [self._here(part, target) for part in parts if _is_here(part)]
+        here = self._here_together([part for part in parts if _is_here(part)], target)
         around = [self._around(part, target) for part in parts if not _is_here(part)]
         if here:
-            return " ".join([_combined(here), *around])
+            return " ".join([here, *around])
         if len(parts) == 1 and isinstance(parts[0], WeightedWords | Position):
             return around[0]
         return " ".join([self._anything(target), *around])
+
+    def _here_together(self, parts: Sequence[Predicate], target: FiringTarget) -> str:
+        """One noun phrase for what is asked of the token itself: a set says more than a class of form."""
+        pieces = [
+            p
+            for p in parts
+            if isinstance(p, TokenIn) and all(kind_of(t) is TokenKind.PIECE for t in p.tokens)
+        ]
+        words = [p for p in parts if isinstance(p, WordIn)]
+        if pieces and words:
+            return f"{self._here(pieces[0], target)} in {self._here(words[0], target)}"
+        sets = [p for p in parts if isinstance(p, TokenIn | WordIn)]
+        if sets:
+            return self._here(
+                min(sets, key=lambda p: len(p.tokens if isinstance(p, TokenIn) else p.words)), target
+            )
+        return " that is also ".join(self._here(part, target) for part in parts)
 
     def _anything(self, target: FiringTarget) -> str:
         """What to call a token of which nothing is said: a word, if firings are mostly words."""
@@ -75,15 +101,28 @@ class Wording:
         """A noun phrase for a condition on one token."""
         if isinstance(part, TokenIn):
             weight = self._weights(target, Key.TOKEN if shift == 0 else _KEYS[False, shift])
-            return token_set_phrase(part.tokens, weight, self._known, self._namer)
+            return token_set_phrase(part.tokens, weight, self._vocabulary, self._namer)
         if isinstance(part, WordIn):
             weight = self._weights(target, _KEYS[True, shift])
-            return word_set_phrase(part.words, weight, self._known, self._namer)
+            return word_set_phrase(part.words, weight, self._vocabulary, self._namer)
         if isinstance(part, TokenMatches | WordMatches):
-            return _FORMS.get(part.pattern, f"text like {part.pattern}")
+            return self._form(part, target, shift)
         if isinstance(part, Not):
             return f"anything but {self._here(part.part, target, shift)}"
         return self._phrase(part, target)
+
+    def _form(self, part: TokenMatches | WordMatches, target: FiringTarget, shift: int) -> str:
+        """The class of form, or its members where very few of them carry nearly all."""
+        general = _FORMS.get(part.pattern, f"text like {part.pattern}")
+        of_words = isinstance(part, WordMatches)
+        weight = self._weights(target, _KEYS[of_words, shift])
+        fits = matching_entries(part.pattern, list(weight))
+        inside = {name: count for (name, count), fit in zip(weight.items(), fits, strict=True) if fit}
+        heavy = sorted(inside, key=lambda name: -inside[name])[:2]
+        if sum(inside[name] for name in heavy) < _DOMINANT * sum(inside.values()) or not heavy:
+            return general
+        phrase = word_set_phrase if of_words else token_set_phrase
+        return phrase(heavy, inside, self._vocabulary, self._namer)
 
     def _around(self, part: Predicate, target: FiringTarget) -> str:
         """What a condition on the surroundings adds to a label."""
@@ -94,7 +133,8 @@ class Wording:
         if isinstance(part, Not):
             return self._exception(part.part, target)
         if isinstance(part, WindowContains):
-            return f"near words such as {examples(part.words, 4)}" if len(part.words) > 1 else f"near {examples(part.words)}"
+            shown = [self._vocabulary.shown(word) for word in part.words]
+            return f"near words such as {examples(shown, 4)}" if len(shown) > 1 else f"near {examples(shown)}"
         if isinstance(part, WeightedWords):
             return self._topic(part)
         if isinstance(part, Position):
@@ -102,23 +142,26 @@ class Wording:
         return f"where there is {self._phrase(part, target)}"
 
     def _exception(self, part: Predicate, target: FiringTarget) -> str:
-        """What a rule leaves out: shown by example, since these are the values without weight."""
+        """What a rule leaves out: two examples, since these are the values without weight."""
         inner = part.by if isinstance(part, Preceded | Followed) else part
         where = "after " if isinstance(part, Preceded) else "before " if isinstance(part, Followed) else ""
         if isinstance(inner, TokenIn):
-            said = token_set_phrase(inner.tokens[:3], {}, self._known, None)
+            names = list(dict.fromkeys(_bare_name(token) for token in inner.tokens))
         elif isinstance(inner, WordIn):
-            said = either([f'"{word}"' for word in inner.words[:3]])
+            names = [quoted(self._vocabulary.shown(word)) for word in inner.words]
         else:
-            said = self._here(inner, target)
-        size = len(inner.tokens) if isinstance(inner, TokenIn) else len(inner.words) if isinstance(inner, WordIn) else 0
-        return f"(not {where}{said}{' and the like' if size > 3 else ''})"
+            return f"(not {where}{self._here(inner, target)})"
+        said = ", ".join([*names[:2], "…"]) if len(names) > 3 else either(names)
+        return f"(not {where}{said})"
 
     def _topic(self, part: WeightedWords) -> str:
         ordered = sorted(part.weights, key=lambda entry: -entry.weight)
         words = [entry.word for entry in ordered]
         term = self._namer(words[:8])
-        return f"text about {term}: {examples(words)}" if term else f"text with words such as {examples(words)}"
+        shown = [self._vocabulary.shown(word) for word in words]
+        return (
+            f"text about {term}: {examples(shown)}" if term else f"text with words such as {examples(shown)}"
+        )
 
     def _namer(self, words: Sequence[str]) -> str | None:
         return self._families.name(words) if self._families is not None and self._naming else None
@@ -127,9 +170,10 @@ class Wording:
         """How often each value of a key stands at strong firings."""
         values = self._stats.keys[key][target.strong]
         value, count = np.unique(values[values < self._stats.size(key) - 1], return_counts=True)
-        out: Counter[str] = Counter()
+        out: dict[str, float] = {}
         for v, c in zip(value.tolist(), count.tolist(), strict=True):
-            out[self._stats.name(key, v)] += c
+            name = self._stats.name(key, v)
+            out[name] = out.get(name, 0.0) + float(c)
         return out
 
 
@@ -139,9 +183,9 @@ def _is_here(part: Predicate) -> bool:
     return isinstance(part, TokenIn | TokenMatches | WordIn | WordMatches | AnyOf | AllOf)
 
 
-def _combined(phrases: list[str]) -> str:
-    """Two conditions on one token."""
-    return phrases[0] if len(phrases) == 1 else f"{phrases[0]} in {' and '.join(phrases[1:])}"
+def _bare_name(token: str) -> str:
+    """A token inside a list: words in quotes, marks and white space by name."""
+    return token_name(token) if kind_of(token) in (TokenKind.SPACE, TokenKind.MARK) else quoted(token.strip())
 
 
 def _reach(within: int) -> str:
