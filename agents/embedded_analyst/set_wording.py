@@ -9,7 +9,7 @@ from glossator.agents.embedded_analyst.token_names import TokenKind, kind_of, qu
 from glossator.agents.embedded_analyst.word_forms import WordForms, families, shared_beginning
 
 SHOWN = 5
-_MINOR = 0.02
+_MINOR, _SMALL_KIND = 0.02, 0.1
 _CLASS_SHARE = 0.85
 Namer = Callable[[Sequence[str]], str | None]
 
@@ -39,11 +39,24 @@ def token_set_phrase(
         namer: names a group of words, if there is an embedder.
     """
     tokens = _weighty(tokens, weight)
+    as_word = {token.strip().casefold() for token in tokens if kind_of(token) is TokenKind.WORD}
     by_kind: dict[TokenKind, list[str]] = {}
     for token in tokens:
-        by_kind.setdefault(kind_of(token), []).append(token)
-    phrases = [_kind_phrase(kind, group, weight, forms, namer) for kind, group in by_kind.items()]
+        kind = kind_of(token)
+        if kind is TokenKind.PIECE and token.casefold() in as_word:
+            kind = TokenKind.WORD
+        by_kind.setdefault(kind, []).append(token)
+    phrases = [
+        _kind_phrase(kind, by_kind[kind], weight, forms, namer) for kind in _main_kinds(by_kind, weight)
+    ]
     return either(phrases[:3])
+
+
+def _main_kinds(by_kind: Mapping[TokenKind, list[str]], weight: Mapping[str, float]) -> list[TokenKind]:
+    """The kinds that carry the weight, heaviest first; a small rest of another kind is not shown."""
+    share = {kind: sum(weight.get(token, 0.0) for token in group) for kind, group in by_kind.items()}
+    ordered = sorted(by_kind, key=lambda kind: -share[kind])
+    return [kind for kind in ordered if share[kind] >= _SMALL_KIND * sum(share.values())] or ordered
 
 
 def _weighty(names: Sequence[str], weight: Mapping[str, float]) -> list[str]:
