@@ -5,7 +5,7 @@ from __future__ import annotations
 CATEGORY_TERMS: tuple[str, ...] = tuple(
     term.strip()
     for term in """
-the economy; nations; resistance; perception; sounds of speech; equality; agreement; refusal;
+the economy; nations; titles of office; managers; actions; bytes and bits; clauses of a licence; resistance; perception; sounds of speech; equality; agreement; refusal;
 animals; birds; fish; insects; dogs; cats; horses; farm animals; wild animals; plants; trees;
 flowers; fruit; vegetables; food; meals; drinks; alcohol; cooking; kitchen things; furniture; rooms
 of a house; buildings; parts of a building; houses; clothes; shoes; jewellery; fabrics; materials;
