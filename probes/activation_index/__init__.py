@@ -15,8 +15,9 @@ from glossator.probes.activation_index.identity import IndexIdentity
 from glossator.probes.activation_index.progress import BuildProgress
 from glossator.probes.activation_index.reader import ActivationIndex
 from glossator.probes.activation_index.statistics import FeatureStatistics
+from glossator.probes.activation_index.summary import IndexSummary, summarise
 
 __all__ = [
-    "build_index", "identity_of", "ActivationIndex", "IndexIdentity", "BuildProgress", "FeatureStatistics",
-    "Neighbours",
+    "build_index", "identity_of", "summarise",
+    "ActivationIndex", "BuildProgress", "FeatureStatistics", "IndexIdentity", "IndexSummary", "Neighbours",
 ]  # fmt: skip

@@ -1,7 +1,8 @@
 """From rows of tokens to the pairs of one shard: forward passes to the site, then the dictionary.
 
 Rows of like length share a batch, so little of it is padding; padding, first positions and special
-tokens are left out before the dictionary sees them.
+tokens are left out before the dictionary sees them. Subjects are causal, so padding on the right
+cannot reach a real token: no mask is passed, which would take attention off its fast path.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from glossator.probes.dictionary import Dictionary
 from glossator.probes.subject_protocol import ReadableSubject
 from glossator.probes.token_store import SplitTokens
 
-PLAN_TOKENS = 512
+PLAN_TOKENS = 64
 """Tokens of the pass that tells how dense a dictionary is."""
 SHARD_PAIRS = 2**22
 """Pairs that a shard should not exceed."""
@@ -62,9 +63,8 @@ def encode_batch(subject: ReadableSubject, dictionary: Dictionary, batch: Batch,
     eligible = batch.real & ~subject.vocabulary.special[batch.ids]
     eligible[:, 0] = False
     index = np.flatnonzero(eligible)
-    mask = None if batch.real.all() else torch.from_numpy(batch.real.astype(np.int64))
     with torch.inference_mode():
-        activations = subject.activations(dictionary.site, torch.from_numpy(batch.ids), mask)
+        activations = subject.activations(dictionary.site, torch.from_numpy(batch.ids))
         flat = activations.reshape(-1, activations.shape[-1])
         chosen = flat if len(index) == flat.shape[0] else flat[torch.from_numpy(index).to(flat.device)]
         pairs = dictionary.encode_fast(chosen)

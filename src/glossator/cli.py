@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 import glossator
 from glossator.commands.config import config_command
 from glossator.commands.doctor import doctor_command
+from glossator.commands.index import app as index_app
 from glossator.commands.label import label_command
 from glossator.commands.memory import memory_app
 from glossator.commands.sae import app as sae_app
@@ -57,6 +58,7 @@ app.command("doctor")(doctor_command)
 app.command("label")(label_command)
 app.command("show")(show_command)
 app.command("search")(search_command)
+app.add_typer(index_app, name="index")
 app.add_typer(memory_app, name="memory")
 app.add_typer(sae_app, name="sae")
 app.command("config")(config_command)

@@ -64,7 +64,7 @@ class LabellingRun:
                 yield FinishedFeature(made.card, from_ledger=False)
 
     def _labelled(self, features: list[int]) -> Iterator[LabelledFeature]:
-        from glossator.agents.labelling import FeatureNames, label_features
+        from glossator.agents.labelling import label_features
 
         return label_features(
             self._index,
@@ -72,7 +72,7 @@ class LabellingRun:
             self._session.token_effects(),
             features,
             embedder=self._session.embedder,
-            names=FeatureNames(*self._names),
+            names=self._names,
         )
 
     def _ref(self, feature: int) -> FeatureRef:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from glossator.errors import UnknownNameError
 from glossator.index_passport import IndexPassport, passport_key, read_passport, source_stamp, write_passport
-from glossator.records import SiteKind, SiteRef, content_id
+from glossator.records import FeatureNames, SiteKind, SiteRef, content_id
 from glossator.settings import Settings
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class Session:
             return OpenedIndex.open(self.indexes_folder / known.folder)
         if not build:
             raise UnknownNameError("there is no activation index for these settings: glossator index build")
-        return self._build()
+        return self.build_index()
 
     def token_effects(self) -> Callable[[int], TokenEffects]:
         """Promoted and suppressed output tokens of a feature; loads the subject at the first call."""
@@ -188,7 +188,8 @@ class Session:
 
         return effects
 
-    def _build(self) -> ActivationIndex:
+    def build_index(self) -> ActivationIndex:
+        """Build the index that the settings ask for; finishes or repairs one that stands."""
         from glossator.probes.activation_index import build_index
 
         name = f"{self.subject.name}-{self.dictionary.name}"

@@ -20,7 +20,6 @@ from glossator.records import (
     Verdict,
     VerdictKind,
 )
-from glossator.session import FeatureNames
 
 
 class LabelledFeature(NamedTuple):
@@ -81,5 +80,5 @@ def tiny_project(folder: Path) -> list[str]:
 def install(labeller: FakeLabeller, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put `labeller` where the command looks for the real one."""
     module = ModuleType("glossator.agents.labelling")
-    module.__dict__.update(label_features=labeller, FeatureNames=FeatureNames)
+    module.__dict__.update(label_features=labeller)
     monkeypatch.setitem(sys.modules, "glossator.agents.labelling", module)
