@@ -22,8 +22,8 @@ def either(items: Sequence[str]) -> str:
 
 
 def examples(items: Sequence[str], shown: int) -> str:
-    """The first few in quotes, and how many there are besides."""
-    if len(items) <= shown:
+    """The first few in quotes, and how many there are besides; never "and 1 more"."""
+    if len(items) <= shown + 1:
         return either([quoted(item) for item in items])
     few = ", ".join(quoted(item) for item in items[:shown])
     return f"{few} and {len(items) - shown} more"
