@@ -13,7 +13,12 @@ import numpy as np
 
 from glossator.agents.embedded_analyst.corpus_statistics import CorpusStatistics, Key
 from glossator.agents.embedded_analyst.firing_target import FiringTarget, firing_target
-from glossator.agents.embedded_analyst.rule_choice import Tried, ValidateScore, ranked_on_validate
+from glossator.agents.embedded_analyst.rule_choice import (
+    Tried,
+    ValidateScore,
+    ranked_on_validate,
+    window_sample,
+)
 from glossator.agents.embedded_analyst.rule_search import SearchSpace, search_rules
 from glossator.agents.embedded_analyst.trivial_rules import trivial_flags
 from glossator.agents.embedded_analyst.window_words import background_presence
@@ -119,7 +124,8 @@ class EmbeddedAnalyst:
                 f"at least {self._rules.least_strong} and {self._rules.least_validate} are needed",
             )
         drafts = search_rules(self._space, target)[: self._rules.candidates]
-        tried = ranked_on_validate([d.predicate for d in drafts], self._validate_stats, check)
+        sample = window_sample(self._validate, feature.index, maximum)
+        tried = ranked_on_validate([d.predicate for d in drafts], self._validate_stats, check, sample)
         return self._decide(feature, target, check, tried)
 
     def _decide(

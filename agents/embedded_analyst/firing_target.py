@@ -13,10 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from glossator.agents.firing_facts import STRONG
 from glossator.probes.split_view import OpenView
-
-STRONG = 0.3
-"""Share of the feature's explore maximum above which it fires strongly."""
 
 
 class FiringTarget(NamedTuple):

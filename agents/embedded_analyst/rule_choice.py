@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 
 from glossator.agents.embedded_analyst.corpus_statistics import CorpusStatistics
 from glossator.agents.embedded_analyst.firing_target import FiringTarget
-from glossator.probes.predicate_evaluation import evaluate, held_within
+from glossator.agents.firing_facts import STRONG
+from glossator.probes.predicate_evaluation import evaluate
+from glossator.probes.split_view import OpenView
+from glossator.probes.windows import WindowBatch, firing_windows, silent_windows
 from glossator.records import (
     AllOf,
     AnyOf,
@@ -23,9 +26,8 @@ from glossator.records import (
     WordIn,
 )
 
-HALF_WINDOW = 16
-COST_PER_PART, COST_PER_ITEM = 0.015, 0.0006
-_MOST_WINDOWS = 400
+COST_PER_PART, COST_PER_ITEM = 0.02, 0.0008
+_MOST_WINDOWS = 200
 
 
 class ValidateScore(NamedTuple):
@@ -63,23 +65,19 @@ class Tried(NamedTuple):
 
 
 class WindowSample(NamedTuple):
-    """Centres of windows to tell apart."""
+    """Windows to tell apart."""
 
-    firing: Int[np.ndarray, " firing"]
-    silent: Int[np.ndarray, " silent"]
+    firing: WindowBatch
+    silent: WindowBatch
 
 
-def window_sample(stats: CorpusStatistics, target: FiringTarget, seed: int = 0) -> WindowSample:
-    """Strong firings, and as many eligible tokens with no firing around them."""
-    rng = np.random.default_rng(seed)
-    fires = np.zeros(len(stats.text), dtype=bool)
-    fires[target.strong] = fires[target.weak] = True
-    drawn = rng.choice(np.flatnonzero(stats.text.eligible), 6 * _MOST_WINDOWS)
-    near = held_within(fires, stats.text, HALF_WINDOW, HALF_WINDOW)
-    firing = target.strong
-    if len(firing) > _MOST_WINDOWS:
-        firing = np.sort(rng.choice(firing, _MOST_WINDOWS, replace=False))
-    return WindowSample(firing, drawn[~near[drawn]][:_MOST_WINDOWS])
+def window_sample(view: OpenView, feature: int, maximum: float, seed: int = 0) -> WindowSample:
+    """Windows around strong firings, from as many documents as possible, and silent ones."""
+    firing = firing_windows(
+        view, feature, threshold=STRONG * maximum, n=_MOST_WINDOWS, seed=seed, sampling="random"
+    )
+    silent = silent_windows(view, feature, _MOST_WINDOWS, seed)
+    return WindowSample(firing, silent)
 
 
 def score_rule(
@@ -89,28 +87,20 @@ def score_rule(
     held = evaluate(predicate, stats.text, stats.words) & stats.text.eligible
     hits = int(held[target.strong].sum())
     false = int(held[target.silent].sum())
-    near = _any_near(held, sample, stats)
-    n = len(sample.firing)
     return ValidateScore(
         f1=2 * hits / max(1, hits + false + len(target.strong)),
         precision=hits / max(1, hits + false),
         recall=hits / max(1, len(target.strong)),
-        hit_rate=float(near[:n].mean()) if n else 0.0,
-        false_rate=float(near[n:].mean()) if len(near) > n else 0.0,
+        hit_rate=_share_held(held, sample.firing),
+        false_rate=_share_held(held, sample.silent),
         held=int(held.sum()),
     )
 
 
-def _any_near(
-    held: Bool[np.ndarray, " tokens"], sample: WindowSample, stats: CorpusStatistics
-) -> Bool[np.ndarray, " windows"]:
-    """In which windows the rule holds somewhere."""
+def _share_held(held: Bool[np.ndarray, " tokens"], windows: WindowBatch) -> float:
+    """In what share of the windows the rule holds somewhere."""
     total = np.concatenate([[0], np.cumsum(held)])
-    centre = np.concatenate([sample.firing, sample.silent])
-    row = stats.text.row_of[centre]
-    low = np.maximum(centre - HALF_WINDOW, stats.text.row_start[row])
-    high = np.minimum(centre + HALF_WINDOW, stats.text.row_start[row + 1])
-    return total[high] > total[low]
+    return float((total[windows.stop] > total[windows.start]).mean()) if len(windows) else 0.0
 
 
 def cost(predicate: Predicate) -> float:
@@ -137,10 +127,9 @@ def _size(predicate: Predicate) -> tuple[int, int]:
 
 
 def ranked_on_validate(
-    predicates: list[Predicate], stats: CorpusStatistics, target: FiringTarget, seed: int = 0
+    predicates: list[Predicate], stats: CorpusStatistics, target: FiringTarget, sample: WindowSample
 ) -> list[Tried]:
     """Every rule with its score, best first."""
-    sample = window_sample(stats, target, seed)
     tried: list[Tried] = []
     for predicate in predicates:
         score = score_rule(predicate, stats, target, sample)

@@ -18,11 +18,60 @@ class FormClass(NamedTuple):
     """One of them, in words: `a capitalised word`."""
 
 
-_SUFFIXES = (
-    "ing ed ly tion s es er ers est ness ment able ible ous ity ism ist al ic ive ful less ence ance "
-    "ian ary ure th y 's n't 'll 're 've 'd "
-).split()
-_PREFIXES = ("un re pre dis in con com pro sub inter over under non ex de ").split()
+_SUFFIXES = [
+    "ing",
+    "ed",
+    "ly",
+    "tion",
+    "s",
+    "es",
+    "er",
+    "ers",
+    "est",
+    "ness",
+    "ment",
+    "able",
+    "ible",
+    "ous",
+    "ity",
+    "ism",
+    "ist",
+    "al",
+    "ic",
+    "ive",
+    "ful",
+    "less",
+    "ence",
+    "ance",
+    "ian",
+    "ary",
+    "ure",
+    "th",
+    "y",
+    "'s",
+    "n't",
+    "'ll",
+    "'re",
+    "'ve",
+    "'d",
+]
+_PREFIXES = [
+    "un",
+    "re",
+    "pre",
+    "dis",
+    "in",
+    "con",
+    "com",
+    "pro",
+    "sub",
+    "inter",
+    "over",
+    "under",
+    "non",
+    "ex",
+    "de",
+]
 
 TOKEN_CLASSES: tuple[FormClass, ...] = (
     FormClass(r"^ ?[0-9]$", "a single digit"),

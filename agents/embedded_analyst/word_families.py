@@ -16,12 +16,11 @@ from jaxtyping import Float
 from glossator.agents.embedded_analyst.category_terms import CATEGORY_TERMS
 
 LEAST_WORDS, MOST_WORDS = 3, 12
-LEAST_LEAD = 2.2
+LEAST_LEAD = 3.0
 """How far the words' mean likeness to a term must stand out, in standard deviations over terms."""
 LEAST_AGREEING = 0.6
 """Share of the words among whose nearest terms it must be."""
 _NEAREST = 20
-DEBUG = False
 
 
 @runtime_checkable
@@ -70,15 +69,6 @@ class WordFamilies:
         nearest = np.argsort(-lead, axis=1)[:, :_NEAREST]
         agreeing = np.bincount(nearest.ravel(), minlength=len(CATEGORY_TERMS)) / len(words)
         best = int(np.argmax(np.where(agreeing >= LEAST_AGREEING, overall, -np.inf)))
-        if DEBUG:
-            print(
-                "   NAMER",
-                list(words),
-                [
-                    (CATEGORY_TERMS[t], round(float(overall[t]), 2), round(float(agreeing[t]), 2))
-                    for t in np.argsort(-overall)[:4]
-                ],
-            )
         if agreeing[best] < LEAST_AGREEING or overall[best] < LEAST_LEAD:
             return None
         return CATEGORY_TERMS[best]

@@ -75,7 +75,7 @@ def test_scores_count_strong_firings_against_silence_only() -> None:
     view = view_of([0, 1, 2, 1, 4, 1, 0, 1, 2, 3], {1: 1.0, 3: 0.2, 8: 0.9})
     target = firing_target(view, 0, 1.0)
     stats = CorpusStatistics.over(view.text)
-    score = score_rule(TokenIn(tokens=(" sea",)), stats, target, window_sample(stats, target))
+    score = score_rule(TokenIn(tokens=(" sea",)), stats, target, window_sample(view, 0, 1.0))
     assert (score.precision, score.recall) == (pytest.approx(1 / 3), pytest.approx(1 / 2))
     assert score.f1 == pytest.approx(2 / 5)
 
