@@ -52,6 +52,11 @@ class SaeMetrics(Record):
     """Features that fire on a token, on average."""
     explained_variance: float
     """1 - sum |x - x_hat|^2 / sum |x - mean|^2 over all tokens and dimensions of the output site."""
+    explained_variance_ordinary: float
+    """The same without outliers, tokens whose norm is over 5 times their batch's median. A handful of
+    massive activations can hold most of the variance, and then the number above speaks of them alone."""
+    outliers: int
+    """How many tokens that leaves out."""
     alive: int
     """Features that fire on at least one of the tokens."""
     dead_share: float
@@ -66,6 +71,10 @@ class SaeMetrics(Record):
     """The same with zeros in place of the activations."""
     ce_recovered: float
     """(ablated - reconstructed) / (ablated - clean): 1 is lossless, 0 no better than zeros."""
+
+
+_OUTLIER = 5.0
+"""Massive activations (Sun et al. 2024, https://arxiv.org/abs/2402.17762) lie far above this."""
 
 
 @dataclass
@@ -127,7 +136,7 @@ def measure(
         ShapeMismatchError: the dictionary does not fit the subject's site.
         ProbeError: no token is eligible.
     """
-    sums, losses = _Sums(), _CrossEntropies()
+    sums, ordinary, losses = _Sums(), _Sums(), _CrossEntropies()
     fired = torch.zeros(dictionary.n_features, dtype=torch.bool)
     total = sum(len(row) for row in rows)
     for batch in row_batches(subject, rows, batch_tokens):
@@ -138,14 +147,18 @@ def measure(
         fired[pairs.feature.cpu()] = True
         sums.pairs += pairs.feature.shape[0]
         found = dictionary.reconstruct(x)
-        sums.add(_target(subject, dictionary, batch, x, found), found)
+        target = _target(subject, dictionary, batch, x, found)
+        sums.add(target, found)
+        norm = target.float().norm(dim=1)
+        usual = norm <= _OUTLIER * norm.median()
+        ordinary.add(target[usual], found[usual])
         if losses.tokens < ce_tokens:
             _add_cross_entropies(losses, subject, dictionary.output_site, batch, found)
         if progress is not None:
             progress(sums.tokens, total)
     if sums.tokens == 0:
         raise ProbeError("no token of the rows is eligible: all are first positions or special tokens")
-    return _metrics(sums, losses, fired)
+    return _metrics(sums, ordinary, losses, fired)
 
 
 def _target(
@@ -207,7 +220,7 @@ def _loss(logits: torch.Tensor, batch: RowBatch) -> float:
     return total
 
 
-def _metrics(sums: _Sums, losses: _CrossEntropies, fired: torch.Tensor) -> SaeMetrics:
+def _metrics(sums: _Sums, ordinary: _Sums, losses: _CrossEntropies, fired: torch.Tensor) -> SaeMetrics:
     alive, n = int(fired.sum()), max(1, losses.tokens)
     clean, found, ablated = losses.clean / n, losses.reconstructed / n, losses.ablated / n
     return SaeMetrics(
@@ -215,6 +228,8 @@ def _metrics(sums: _Sums, losses: _CrossEntropies, fired: torch.Tensor) -> SaeMe
         features=fired.shape[0],
         l0=sums.pairs / sums.tokens,
         explained_variance=sums.explained_variance,
+        explained_variance_ordinary=ordinary.explained_variance,
+        outliers=sums.tokens - ordinary.tokens,
         alive=alive,
         dead_share=1 - alive / fired.shape[0],
         ce_tokens=losses.tokens,

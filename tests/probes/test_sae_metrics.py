@@ -198,7 +198,7 @@ def card(metrics: SaeMetrics) -> SaeCard:
 
 def test_a_card_is_written_and_read(tmp_path: Path) -> None:
     metrics = SaeMetrics(
-        tokens=1000, features=40, l0=4.5, explained_variance=0.71, alive=30, dead_share=0.25,
+        tokens=1000, features=40, l0=4.5, explained_variance=0.71, explained_variance_ordinary=0.7, outliers=1, alive=30, dead_share=0.25,
         ce_tokens=90, ce_clean=3.0, ce_reconstructed=3.5, ce_ablated=8.0, ce_recovered=0.9,
     )  # fmt: skip
     assert read_card(tmp_path) is None
@@ -213,3 +213,17 @@ def test_a_card_is_written_and_read(tmp_path: Path) -> None:
     with pytest.raises(CorruptFileError, match=r"card\.json' is not a card"):
         read_card(tmp_path)
     assert math.isfinite(metrics.ce_recovered)
+
+
+def test_outliers_do_not_carry_the_ordinary_explained_variance() -> None:
+    from glossator.probes.sae_metrics import _Sums
+
+    generator = torch.Generator().manual_seed(0)
+    ordinary = torch.randn(200, 8, generator=generator)
+    massive = torch.full((2, 8), 500.0)
+    found = torch.cat([torch.zeros_like(ordinary), massive])
+    everything, usual = _Sums(), _Sums()
+    everything.add(torch.cat([ordinary, massive]), found)
+    usual.add(ordinary, torch.zeros_like(ordinary))
+    assert everything.explained_variance > 0.99
+    assert usual.explained_variance < 0.02
