@@ -14,8 +14,8 @@ from glossator.probes.predicate_evaluation import held_within, summed_within
 from glossator.records import WeightedWord, WeightedWords, WindowContains
 
 MOST_WANTED, MOST_UNWANTED, MOST_WORDS = 800, 2400, 24
-TOPIC_REACH = (12, 31)
-TOPIC_WORDS = (8, 24)
+TOPIC_REACH = (12, 23, 31)
+TOPIC_WORDS, PLAIN_WORDS = 24, 12
 MOST_CONSIDERED = 40
 _FITTED = 500
 _STEP = 0.5
@@ -93,7 +93,7 @@ def window_part(
 def topic_drafts(
     stats: CorpusStatistics, target: FiringTarget, background: Float[np.ndarray, "reaches words"]
 ) -> list[Draft]:
-    """Weighted words over a threshold, for each reach and number of words.
+    """Weighted words over a threshold for each reach, and fewer words that all count alike.
 
     Args:
         stats: the explore split.
@@ -110,11 +110,13 @@ def topic_drafts(
         if not len(unwanted.words):
             continue
         weight = _fitted_weights(wanted.words, unwanted.words, chosen, len(stats.words.words))
-        best = np.argsort(-weight * _presence(wanted, len(stats.words.words))[chosen], kind="stable")
-        for size in TOPIC_WORDS:
-            few = best[:size][weight[best[:size]] > 0]
-            if len(few) >= 2:
-                drafts.append(_thresholded(stats, target, chosen[few], weight[few], reach))
+        seen = _presence(wanted, len(stats.words.words))[chosen]
+        best = np.argsort(-weight * seen, kind="stable")
+        best = best[weight[best] > 0][:TOPIC_WORDS]
+        if len(best) >= 2:
+            drafts.append(_thresholded(stats, target, chosen[best], weight[best], reach))
+            few = best[:PLAIN_WORDS]
+            drafts.append(_thresholded(stats, target, chosen[few], np.full(len(few), 2 * _STEP), reach))
     return drafts
 
 
