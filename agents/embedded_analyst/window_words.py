@@ -15,7 +15,7 @@ from glossator.records import WeightedWord, WeightedWords, WindowContains
 
 MOST_WANTED, MOST_UNWANTED, MOST_WORDS = 800, 2400, 24
 TOPIC_REACH = (12, 23, 31)
-TOPIC_WORDS, PLAIN_WORDS = 24, 12
+TOPIC_WORDS = 24
 MOST_CONSIDERED = 40
 _FITTED = 500
 _STEP = 0.5
@@ -93,7 +93,7 @@ def window_part(
 def topic_drafts(
     stats: CorpusStatistics, target: FiringTarget, background: Float[np.ndarray, "reaches words"]
 ) -> list[Draft]:
-    """Weighted words over a threshold for each reach, and fewer words that all count alike.
+    """Weighted words over a threshold for each reach.
 
     Args:
         stats: the explore split.
@@ -115,8 +115,6 @@ def topic_drafts(
         best = best[weight[best] > 0][:TOPIC_WORDS]
         if len(best) >= 2:
             drafts.append(_thresholded(stats, target, chosen[best], weight[best], reach))
-            few = best[:PLAIN_WORDS]
-            drafts.append(_thresholded(stats, target, chosen[few], np.full(len(few), 2 * _STEP), reach))
     return drafts
 
 
@@ -143,7 +141,7 @@ def _telling_words(
     odds = np.log((seen + 0.5) / (n + 1)) - np.log(usual)
     least = min(3, len(np.unique(document)))
     worth = np.where(
-        (seen >= 3) & (documents >= least) & (odds > 1) & (usual < 0.15),
+        (seen >= 3) & (documents >= least) & (odds > 1) & (usual < 0.08),
         odds * np.sqrt(seen * documents),
         0.0,
     )
