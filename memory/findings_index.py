@@ -25,7 +25,7 @@ from jaxtyping import Float
 from glossator.errors import CorruptFileError, StorageError
 from glossator.memory.findings_folder import LOCK_SECONDS, FindingsFolder
 from glossator.memory.ledger import Ledger, StoredCard
-from glossator.records import FeatureRef, ScoreMethod, VerdictKind
+from glossator.records import FeatureCard, FeatureRef, ScoreMethod, VerdictKind
 
 _COLLECTION = "glossator-findings-1"
 _BATCH = 256
@@ -149,9 +149,9 @@ class FindingsIndex:
         return self.sync(ledger).added
 
     def add(self, cards: Iterable[StoredCard]) -> int:
-        """Add the labels of `cards`, leaving out those without one; returns how many were added."""
+        """Add the labels of `cards`, leaving out those without one that stands; returns how many were added."""
         count = 0
-        for batch in _batches(c for c in cards if c.card.explanation is not None):
+        for batch in _batches(c for c in cards if _is_label(c.card)):
             self._changing()
             texts = [_label(c) for c in batch]
             points = np.asarray(self._embedder.embed(texts), dtype=np.float32)
@@ -262,6 +262,11 @@ def _batches(items: Iterable[Item]) -> Generator[list[Item]]:
     source = iter(items)
     while batch := list(islice(source, _BATCH)):
         yield batch
+
+
+def _is_label(card: FeatureCard) -> bool:
+    """A rejected hypothesis is in the ledger, but is no answer to "which features mean this?"."""
+    return card.explanation is not None and card.verdict.kind is not VerdictKind.ABSTAINED
 
 
 def _label(stored: StoredCard) -> str:

@@ -41,7 +41,7 @@ from glossator.memory.ledger_tables import (
     ScoreRow,
     Table,
 )
-from glossator.records import Evidence, Explanation, FeatureCard, FeatureRef, Record
+from glossator.records import Evidence, Explanation, FeatureCard, FeatureRef, Record, VerdictKind
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
@@ -156,9 +156,10 @@ class Ledger:
                 yield StoredCard(card_id, self._read(FeatureCard, record))
 
     def labelled_ids(self) -> frozenset[str]:
-        """Ids of the current cards that hold an explanation."""
+        """Ids of the current cards whose label stands: neither missing nor rejected."""
         query = select(CardRow.id).join(RunItemRow, RunItemRow.card == CardRow.id)
         query = query.where(RunItemRow.seq.in_(_current_items()), CardRow.explanation.is_not(None))
+        query = query.where(CardRow.verdict != VerdictKind.ABSTAINED.value)
         return frozenset(self._texts(query))
 
     def cards_by_id(self, ids: Iterable[str]) -> Iterator[StoredCard]:

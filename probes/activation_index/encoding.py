@@ -124,9 +124,8 @@ def shard_positions(
     subject: ReadableSubject, dictionary: Dictionary, tokens: SplitTokens, batch_tokens: int
 ) -> int:
     """How many positions a shard should hold: few enough for its pairs to stay small in memory."""
-    rows = max(1, int(np.searchsorted(tokens.row_start, PLAN_TOKENS)))
-    rows = min(rows, len(tokens.row_start) - 1)
-    seen = [encode_batch(subject, dictionary, batch, 0) for batch in batches(tokens, 0, rows, batch_tokens)]
-    per_token = sum(len(pairs.feature) for pairs in seen) / int(tokens.row_start[rows])
+    first = next(batches(tokens, 0, 1, batch_tokens))
+    head = Batch(*(array[:, :PLAN_TOKENS] for array in (first.ids, first.real, first.position)))
+    per_token = len(encode_batch(subject, dictionary, head, 0).feature) / head.ids.size
     blocks = min(max(1, len(tokens.ids) // (SHARDS_PER_SPLIT * 2**16)), MOST_BLOCKS)
     return min(blocks * 2**16, max(batch_tokens, int(SHARD_PAIRS / max(per_token, 1))))

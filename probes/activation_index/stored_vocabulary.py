@@ -18,7 +18,7 @@ def write_vocabulary(folder: Path, vocabulary: Vocabulary) -> None:
     """Store `vocabulary` as compressed JSON."""
     raw = json.dumps({"texts": vocabulary.texts, "special": sorted(vocabulary.special_ids)}).encode()
     with written_atomically(folder / VOCABULARY) as stream:
-        stream.write(zlib.compress(raw, 9))
+        stream.write(zlib.compress(raw, 6))
 
 
 def read_vocabulary(folder: Path) -> Vocabulary:

@@ -102,7 +102,8 @@ class FeatureCard(Record):
     feature: FeatureRef
     """The feature."""
     explanation: Explanation | None
-    """The label; None after abstention."""
+    """What was scored; None where nothing was worth scoring. Under a verdict of abstention it is a
+    hypothesis that was tested and rejected, not a label."""
     verdict: Verdict
     """The decision."""
     scores: tuple[Score, ...]

@@ -32,6 +32,7 @@ from glossator.report.wording import (
     examples_unit,
     interval_words,
     number,
+    rejected,
     score_name,
     threshold_words,
     unscored_words,
@@ -119,6 +120,8 @@ class CardView:
     index: int
     name: str
     label: str
+    rejected: bool
+    """The label was scored and not accepted."""
     verdict: str
     sign: str
     reason: str
@@ -151,6 +154,7 @@ def card_view(card: FeatureCard, anchor: str, limits: WindowLimits) -> CardView:
         index=card.feature.index,
         name=safe_text(str(card.feature)),
         label=safe_text(explanation.text) if explanation else "",
+        rejected=rejected(card),
         verdict=card.verdict.kind.value,
         sign=VERDICT_SIGNS[card.verdict.kind],
         reason=safe_text(card.verdict.reason),

@@ -27,6 +27,7 @@ from glossator.report.wording import (
     examples_unit,
     interval_words,
     number,
+    rejected,
     threshold_words,
     unscored_words,
     value_words,
@@ -113,6 +114,8 @@ def label_text(card: FeatureCard) -> Text:
     """The card's label, or that it has none."""
     if card.explanation is None:
         return Text(_NO_LABEL, style="dim italic")
+    if rejected(card):
+        return Text(f"rejected: {safe_text(card.explanation.text)}", style="dim italic")
     return Text(safe_text(card.explanation.text))
 
 

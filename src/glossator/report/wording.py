@@ -8,6 +8,7 @@ from typing import NamedTuple
 from glossator.records import (
     BaselineName,
     ExplanationFlag,
+    FeatureCard,
     Interval,
     Metric,
     Negatives,
@@ -133,6 +134,11 @@ def unscored_words(score: Score) -> str:
         return ""
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(score.unscored.items()))
     return f"{total:,} unscored: {reasons}"
+
+
+def rejected(card: FeatureCard) -> bool:
+    """Whether the card holds an explanation that was scored and not accepted."""
+    return card.explanation is not None and card.verdict.kind is VerdictKind.ABSTAINED
 
 
 def chance(metric: Metric) -> float | None:
