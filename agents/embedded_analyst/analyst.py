@@ -45,8 +45,10 @@ class AnalystRules:
     """Balanced accuracy over validate windows under which it abstains."""
     over_always: float = 0.1
     """How far F1 must lie above that of the rule "always"."""
-    candidates: int = 28
-    """Rules carried from explore to validate."""
+    always: float = 0.5
+    """Share of tokens with strong firings above which it does not look for a rule."""
+    candidates: int = 24
+    """Rules of any length carried from explore to validate."""
     dense: float = 0.1
     """Share of tokens above which a feature is flagged as dense."""
     firm: int = 30
@@ -117,13 +119,17 @@ class EmbeddedAnalyst:
         target = firing_target(self._explore, feature.index, maximum)
         check = firing_target(self._validate, feature.index, maximum)
         n, m = len(target.strong), len(check.strong)
+        share = n / max(1, self._space.stats.n_eligible)
+        if share > self._rules.always:
+            reason = f"it fires strongly on {share:.0%} of tokens, and there is little to tell apart"
+            return AnalystReport(feature, None, reason, (), (ExplanationFlag.DENSE,), None)
         if n < self._rules.least_strong or m < self._rules.least_validate:
             return self._silent(
                 feature,
                 f"it fires strongly only {n} times on explore and {m} on validate; "
                 f"at least {self._rules.least_strong} and {self._rules.least_validate} are needed",
             )
-        drafts = search_rules(self._space, target)[: self._rules.candidates]
+        drafts = search_rules(self._space, target, self._rules.candidates)
         sample = window_sample(self._validate, feature.index, maximum)
         tried = ranked_on_validate([d.predicate for d in drafts], self._validate_stats, check, sample)
         return self._decide(feature, target, check, tried)

@@ -48,15 +48,19 @@ class _Seed(NamedTuple):
     key: Key | None
 
 
-def search_rules(space: SearchSpace, target: FiringTarget, beam: int = 4) -> list[Draft]:
-    """Rules for `target`, best first on explore, without repeats; empty if it never fires strongly."""
+def search_rules(space: SearchSpace, target: FiringTarget, most: int, beam: int = 4) -> list[Draft]:
+    """The `most` best rules for `target` on explore and every rule of one condition; none repeats.
+
+    Simple rules always come along: longer ones look better on what they were fitted to. Empty if the
+    feature never fires strongly.
+    """
     if not len(target.strong):
         return []
     singles = _ranked(_singles(space, target))
     pool = _conjunctions(space, target, singles, beam)
     for first in _ranked([*pool[:2], *singles[:_FIRSTS]]):
         pool += _either_or(space, target, first)
-    return _ranked(pool)
+    return _ranked([*_ranked(pool)[:most], *singles])
 
 
 def _ranked(drafts: Iterable[Draft]) -> list[Draft]:

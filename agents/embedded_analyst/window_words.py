@@ -14,11 +14,12 @@ from glossator.probes.predicate_evaluation import held_within, summed_within
 from glossator.records import WeightedWord, WeightedWords, WindowContains
 
 MOST_WANTED, MOST_UNWANTED, MOST_WORDS = 800, 2400, 24
-TOPIC_REACH = (12, 31)
-TOPIC_WORDS = (8, 24)
-MOST_CONSIDERED = 60
+TOPIC_REACH = (12, 23, 31)
+TOPIC_WORDS = 24
+MOST_CONSIDERED = 40
+_FITTED = 500
 _STEP = 0.5
-_NEWTON_STEPS = 6
+_NEWTON_STEPS = 5
 
 
 class _Windows(NamedTuple):
@@ -92,7 +93,7 @@ def window_part(
 def topic_drafts(
     stats: CorpusStatistics, target: FiringTarget, background: Float[np.ndarray, "reaches words"]
 ) -> list[Draft]:
-    """Weighted words over a threshold, for each reach and number of words.
+    """Weighted words over a threshold for each reach.
 
     Args:
         stats: the explore split.
@@ -101,19 +102,19 @@ def topic_drafts(
     """
     drafts: list[Draft] = []
     for reach, usual in zip(TOPIC_REACH, background, strict=True):
-        wanted = _windows(stats, _spread(stats, target.strong), reach, MOST_WANTED, seed=1)
+        wanted = _windows(stats, _spread(stats, target.strong), reach, _FITTED, seed=1)
         chosen = _telling_words(stats, wanted, usual)
         if len(chosen) < 2:
             continue
-        unwanted = _windows(stats, target.silent, reach, 2 * MOST_WANTED, seed=2)
+        unwanted = _windows(stats, target.silent, reach, 2 * _FITTED, seed=2)
         if not len(unwanted.words):
             continue
         weight = _fitted_weights(wanted.words, unwanted.words, chosen, len(stats.words.words))
-        best = np.argsort(-weight * _presence(wanted, len(stats.words.words))[chosen], kind="stable")
-        for size in TOPIC_WORDS:
-            few = best[:size][weight[best[:size]] > 0]
-            if len(few) >= 2:
-                drafts.append(_thresholded(stats, target, chosen[few], weight[few], reach))
+        seen = _presence(wanted, len(stats.words.words))[chosen]
+        best = np.argsort(-weight * seen, kind="stable")
+        best = best[weight[best] > 0][:TOPIC_WORDS]
+        if len(best) >= 2:
+            drafts.append(_thresholded(stats, target, chosen[best], weight[best], reach))
     return drafts
 
 
@@ -140,7 +141,7 @@ def _telling_words(
     odds = np.log((seen + 0.5) / (n + 1)) - np.log(usual)
     least = min(3, len(np.unique(document)))
     worth = np.where(
-        (seen >= 3) & (documents >= least) & (odds > 1) & (usual < 0.15),
+        (seen >= 3) & (documents >= least) & (odds > 1) & (usual < 0.08),
         odds * np.sqrt(seen * documents),
         0.0,
     )
@@ -176,7 +177,9 @@ def logistic_weights(
         chance = 1 / (1 + np.exp(-np.clip(x @ beta, -30, 30)))
         slope = x.T @ (fires - chance) - shrink * beta
         spread = np.maximum(chance * (1 - chance), 1e-4)
-        beta += np.linalg.solve(x.T @ (x * spread[:, None]) + np.diag(shrink), slope)
+        # einsum, not BLAS: so small a product is slowed many times by threads that wait for each other
+        curve = np.einsum("ni,nj->ij", x, x * spread[:, None])
+        beta += np.linalg.solve(curve + np.diag(shrink), slope)
     return beta[:-1]
 
 
