@@ -149,7 +149,7 @@ class FindingsIndex:
         return self.sync(ledger).added
 
     def add(self, cards: Iterable[StoredCard]) -> int:
-        """Add the labels of `cards`, leaving out those without one that stands; returns how many were added."""
+        """Add the labels of `cards` that stand; returns how many were added."""
         count = 0
         for batch in _batches(c for c in cards if _is_label(c.card)):
             self._changing()

@@ -85,7 +85,10 @@ def metric_rows(metrics: SaeMetrics) -> list[tuple[str, str]]:
     return [
         ("Features that fire on a token (L0)", f"{m.l0:.1f}"),
         ("Fraction of variance explained", f"{m.explained_variance:.4f}"),
-        (f"The same without {m.outliers} outliers (norm over 5 medians)", f"{m.explained_variance_ordinary:.4f}"),
+        (
+            f"The same without {m.outliers} outliers (norm over 5x median)",
+            f"{m.explained_variance_ordinary:.4f}",
+        ),
         (
             "Features that fire on none of the tokens",
             f"{m.dead_share:.1%} ({m.features - m.alive} of {m.features})",

@@ -198,7 +198,8 @@ def card(metrics: SaeMetrics) -> SaeCard:
 
 def test_a_card_is_written_and_read(tmp_path: Path) -> None:
     metrics = SaeMetrics(
-        tokens=1000, features=40, l0=4.5, explained_variance=0.71, explained_variance_ordinary=0.7, outliers=1, alive=30, dead_share=0.25,
+        tokens=1000, features=40, l0=4.5, explained_variance=0.71, alive=30, dead_share=0.25,
+        explained_variance_ordinary=0.7, outliers=1,
         ce_tokens=90, ce_clean=3.0, ce_reconstructed=3.5, ce_ablated=8.0, ce_recovered=0.9,
     )  # fmt: skip
     assert read_card(tmp_path) is None
