@@ -36,8 +36,10 @@ class PeerCache(NamedTuple):
 
 
 def _stub(name: str, **attributes: object) -> None:
-    if importlib.util.find_spec(name.split(".")[0]) is None or name.split(".")[0] in _STUBBED:
-        _STUBBED.add(name.split(".")[0])
+    """An empty module in place of `name`, unless the real package is installed."""
+    package = name.split(".")[0]
+    if package in _STUBBED or importlib.util.find_spec(package) is None:
+        _STUBBED.add(package)
         module = types.ModuleType(name)
         module.__dict__.update(attributes)
         sys.modules[name] = module
