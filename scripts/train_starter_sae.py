@@ -148,7 +148,8 @@ def save(w: Weights, factor: float, k: int, out: Path, training: dict[str, float
     )
     config = {
         "architecture": "topk", "k": k, "d_in": w.enc.shape[1], "d_sae": w.enc.shape[0], "dtype": "float32",
-        "device": "cpu", "apply_b_dec_to_input": True, "normalize_activations": "none", "reshape_activations": "none",
+        "device": "cpu", "apply_b_dec_to_input": True, "normalize_activations": "none",
+        "reshape_activations": "none",
         "rescale_acts_by_decoder_norm": True,
         "metadata": {"hook_name": "blocks.12.hook_resid_post", "hf_hook_name": "model.layers.12",
                      "model_name": "SmolLM2-135M-Instruct", "prepend_bos": False, "context_size": 256,
