@@ -37,7 +37,10 @@ def report_context(
         totals=ReportTotals.of(cards),
         means=summary_means(cards, seed=settings.seed),
         settings={key: str(values[key]) for key in shown},
-        notes=("Means are over features with a label; intervals are bootstrapped over features.",),
+        notes=(
+            "Means are over all features for which a label was proposed, rejected ones included; "
+            "intervals are bootstrapped over features.",
+        ),
     )
 
 
