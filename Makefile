@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 FEATURES ?= --random 25 --seed 0
 OUT ?= glossator-out
 
-.PHONY: help label test check lint types fast-tests slow-tests setup setup-dev bench clean
+.PHONY: help label test check lint types fast-tests slow-tests assets setup setup-dev bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,7 +40,10 @@ types: $(VENV)/.ready-dev
 fast-tests: $(VENV)/.ready-dev
 	$(BIN)/pytest -q -m "not slow and not gpu"
 
-slow-tests: $(VENV)/.ready-dev
+assets: $(VENV)/.ready ## fetch the starter subject and embedder into the cache
+	@$(BIN)/python -m glossator.starter_assets
+
+slow-tests: $(VENV)/.ready-dev assets
 	$(BIN)/pytest -q -m "slow and not gpu"
 
 check: lint types fast-tests slow-tests ## what CI runs: lint, types, fast and slow tests

@@ -40,6 +40,7 @@ BARS = {
     "noisy": 0.75,
 }
 MUST_ABSTAIN = ("dead", "random")
+NO_RULE = (*MUST_ABSTAIN, "always_on")
 
 
 class Outcome(NamedTuple):
@@ -96,14 +97,20 @@ def measure(rules: tuple[PlantedRule, ...], texts: Sequence[str]) -> list[Outcom
 
 
 def by_kind(outcomes: list[Outcome]) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
-    """Mean F1 and share of abstentions for each kind that was planted."""
+    """Mean F1 and share of abstentions for each kind that was planted.
+
+    Abstaining on a rule that is there counts as F1 0; where there is no rule to find and no label was
+    given, there is no F1.
+    """
     f1: dict[str, JsonValue] = {}
     abstained: dict[str, JsonValue] = {}
     for kind in KINDS:
         these = [o for o in outcomes if o.rule.kind == kind]
         if these:
-            f1[kind] = round(sum(o.f1 for o in these) / len(these), 4)
-            abstained[kind] = round(sum(o.report.explanation is None for o in these) / len(these), 4)
+            silent = sum(o.report.explanation is None for o in these)
+            nothing_to_find = kind in NO_RULE and silent == len(these)
+            f1[kind] = None if nothing_to_find else round(sum(o.f1 for o in these) / len(these), 4)
+            abstained[kind] = round(silent / len(these), 4)
     return f1, abstained
 
 
@@ -112,7 +119,8 @@ def table(outcomes: list[Outcome], f1: dict[str, JsonValue], abstained: dict[str
     rows: list[Row] = []
     for kind in f1:
         bar = "bar: abstain" if kind in MUST_ABSTAIN else f"bar {BARS[kind]}" if kind in BARS else ""
-        rows.append(Row(kind, f"F1 {f1[kind]}, abstained {abstained[kind]}", bar))
+        found = "–" if f1[kind] is None else f1[kind]
+        rows.append(Row(kind, f"F1 {found}, abstained {abstained[kind]}", bar))
     for o in outcomes:
         said = f"abstained: {o.report.reason}" if o.report.explanation is None else o.report.explanation.text
         told = "names the rule" if o.names_rule else "does not name the rule" if o.rule.mentions else ""

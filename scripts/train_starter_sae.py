@@ -1,11 +1,12 @@
 """Train the starter SAE on harvested activations: TopK, hand-written sparse gradients, CPU.
 
-    python scripts/train_starter_sae.py --activations train.npy --out DIR --steps 6000
+    python scripts/train_starter_sae.py --activations train.npy --out DIR
 
-`--activations` is an .npy of float16 [tokens, d], first positions of rows left out, as
-`glossator sae train --harvest-only` writes it. `glossator sae train` itself goes through sae-lens;
-this script exists because a TopK step needs only one dense product: the gradients touch k latents
-a token, so they are two sparse-dense products, and a step costs a fifth of autograd's on two cores.
+Where `--activations` does not exist it is harvested first: `12.resid` of the starter subject over
+`explore` and `validate` documents of the starter corpus, first positions of rows left out, float16
+[tokens, d]. `glossator sae train` goes through sae-lens; this script exists because the two cores that
+it ran on had an hour for it: a TopK step needs only one dense product, as the gradients touch k latents
+a token, so they are two sparse-dense products.
 
 TopK SAE and auxiliary loss for dead latents: Gao et al., "Scaling and evaluating sparse
 autoencoders", https://arxiv.org/abs/2406.04093. The result is written in sae-lens' format with unit
@@ -158,6 +159,20 @@ def save(w: Weights, factor: float, k: int, out: Path, training: dict[str, float
     (out / "cfg.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
+def harvest_starter(path: Path, tokens: int) -> None:
+    """Write `12.resid` of the starter subject over `tokens` tokens that are not sealed."""
+    from glossator.probes.activation_harvest import harvest
+    from glossator.probes.token_rows import draw_rows
+    from glossator.records import SiteRef, Split
+    from glossator.session import Session
+    from glossator.settings import load_settings
+
+    with Session(load_settings().settings) as session:
+        splits = (Split.EXPLORE, Split.VALIDATE)
+        rows = draw_rows(session.subject, session.corpus, splits, tokens=tokens, context=256, seed=0)
+        harvest(session.subject, SiteRef.parse("12.resid"), rows, path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -167,7 +182,7 @@ def main() -> None:
     for name, default in (
         ("width", 4096),
         ("k", 24),
-        ("steps", 6000),
+        ("steps", 3600),
         ("batch", 4096),
         ("seed", 0),
         ("rows", 0),
@@ -175,6 +190,8 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--lr", type=float, default=8e-4)
     args = parser.parse_args()
+    if not args.activations.exists():
+        harvest_starter(args.activations, args.rows or 1_330_000)
     x = np.load(args.activations, mmap_mode="r")
     x = x[: args.rows] if args.rows else x
     with torch.no_grad():

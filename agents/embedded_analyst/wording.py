@@ -120,7 +120,11 @@ class _Sentence:
         sets = [p for p in parts if isinstance(p, TokenIn | WordIn)]
         if sets:
             return self._here(min(sets, key=lambda p: len(p.tokens if isinstance(p, TokenIn) else p.words)))
-        return " that is also ".join(self._here(part) for part in parts)
+        said: list[str] = []
+        for phrase in (self._here(part) for part in parts):
+            if not _repeats(phrase, said):
+                said.append(phrase)
+        return " that is also ".join(said)
 
     def _here(self, part: Predicate, shift: int = 0) -> str:
         """A noun phrase for a condition on one token."""
@@ -226,3 +230,9 @@ def shortened(text: str, longest: int = LONGEST) -> str:
         cut = cut[:-1]
     kept = cut.rstrip(" ,;(") or text[: longest - 2]
     return kept + (" …)" if kept.count("(") > kept.count(")") else " …")
+
+
+def _repeats(phrase: str, said: Sequence[str]) -> bool:
+    """Whether an earlier phrase shares a long word's beginning: "capitalised" after "in capitals"."""
+    stems = {word[:7] for word in phrase.split() if len(word) >= 7}
+    return any(word[:7] in stems for earlier in said for word in earlier.split())

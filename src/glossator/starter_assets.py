@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -210,3 +211,21 @@ def _packaged_state(name: str, file: str) -> AssetState:
 def _size(path: Path) -> int:
     found = path.rglob("*") if path.is_dir() else [path]
     return sum(p.stat().st_size for p in found if p.is_file())
+
+
+def main() -> int:
+    """Fetch what is missing: `python -m glossator.starter_assets`, for machines that go offline later."""
+    cache = default_cache()
+    try:
+        starter_subject_path(cache)
+        starter_embedder_path(cache)
+    except AssetError as error:
+        print(f"glossator: {error}", file=sys.stderr)
+        return error.exit_code
+    for state in asset_states(cache):
+        print(f"{state.name}: {state.path}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
