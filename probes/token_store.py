@@ -11,7 +11,7 @@ import json
 import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import overload
 
@@ -46,6 +46,7 @@ class StoredDocuments(Sequence[DocumentInfo]):
             self._raw = b"" if empty else mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         ends = np.flatnonzero(np.frombuffer(self._raw, dtype=np.uint8) == ord("\n"))
         self._border = np.concatenate([[0], ends + 1])
+        self._parsed = lru_cache(maxsize=8192)(self._parse)
 
     def __len__(self) -> int:
         return len(self._border) - 1
@@ -60,6 +61,9 @@ class StoredDocuments(Sequence[DocumentInfo]):
         number = int(index) + (len(self) if index < 0 else 0)
         if not 0 <= number < len(self):
             raise IndexError(f"document {index} of {len(self)}")
+        return self._parsed(number)
+
+    def _parse(self, number: int) -> DocumentInfo:
         line = self._raw[int(self._border[number]) : int(self._border[number + 1])]
         try:
             return DocumentInfo(*json.loads(line))

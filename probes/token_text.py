@@ -65,4 +65,4 @@ class TokenText:
     def strings(self, start: int, stop: int) -> tuple[str, ...]:
         """Token texts of `start:stop`."""
         texts = self.vocabulary.texts
-        return tuple(texts[int(i)] for i in self.ids[start:stop])
+        return tuple(map(texts.__getitem__, self.ids[start:stop].tolist()))

@@ -150,7 +150,7 @@ def to_windows(view: AnyView, feature: int, batch: WindowBatch) -> tuple[Window,
                 split=view.split,
                 start=start,
                 tokens=text.strings(start, stop),
-                activations=tuple(float(a) for a in activations),
+                activations=tuple(activations.tolist()),
                 peak=int(batch.centre[i]) - start,
             )
         )
