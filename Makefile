@@ -35,7 +35,7 @@ lint: $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.ready-dev
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 fast-tests: $(VENV)/.ready-dev
 	$(BIN)/pytest -q -m "not slow and not gpu"

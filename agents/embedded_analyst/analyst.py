@@ -22,9 +22,10 @@ from glossator.agents.embedded_analyst.rule_choice import (
 from glossator.agents.embedded_analyst.rule_search import SearchSpace, search_rules
 from glossator.agents.embedded_analyst.trivial_rules import trivial_flags
 from glossator.agents.embedded_analyst.window_words import background_presence
-from glossator.agents.embedded_analyst.word_families import WordEmbedder, WordFamilies
+from glossator.agents.embedded_analyst.word_families import WordFamilies
 from glossator.agents.embedded_analyst.wording import Wording
 from glossator.probes.split_view import ExploreView, ValidateView
+from glossator.probes.text_embedder import TextEmbedder
 from glossator.records import Explanation, ExplanationFlag, FeatureRef
 
 AUTHOR = "embedded-analyst/1"
@@ -87,7 +88,7 @@ class EmbeddedAnalyst:
         self,
         explore: ExploreView,
         validate: ValidateView,
-        embedder: WordEmbedder | None = None,
+        embedder: TextEmbedder | None = None,
         rules: AnalystRules | None = None,
     ) -> None:
         self._explore, self._validate, self._embedder = explore, validate, embedder

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
 from glossator.agents.embedded_analyst.category_terms import CATEGORY_TERMS
+from glossator.probes.text_embedder import TextEmbedder
 
 LEAST_WORDS, MOST_WORDS = 3, 12
 LEAST_LEAD = 3.0
@@ -23,19 +23,10 @@ LEAST_AGREEING = 0.6
 _NEAREST = 20
 
 
-@runtime_checkable
-class WordEmbedder(Protocol):
-    """Turns texts into vectors of length 1."""
-
-    def embed(self, texts: Sequence[str], batch_size: int = 64) -> Float[np.ndarray, "n d"]:
-        """One float32 vector per text."""
-        ...
-
-
 class WordFamilies:
     """Names groups of words."""
 
-    def __init__(self, embedder: WordEmbedder, usual_words: Sequence[str]) -> None:
+    def __init__(self, embedder: TextEmbedder, usual_words: Sequence[str]) -> None:
         """`usual_words` stand for words at large: a few hundred frequent ones."""
         self._embedder = embedder
         self._usual_words = usual_words

@@ -1,12 +1,14 @@
 """Passports: which index folder answers for these settings, found without loading a model.
 
-A passport is filed under a key made from the settings and from size and time of the files that they
-name. While nothing has changed, the key leads to the index at once; where something has, the index
-is looked up by content again. Passports can be thrown away at any time.
+A passport is filed under a key made from the settings and from the files that they name: what they
+hold where that is quickly read, else their sizes and times. While nothing has changed, the key leads
+to the index at once; where something has, the index is looked up by content again. Passports can be
+thrown away at any time.
 """
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,6 +17,9 @@ from glossator.probes.atomic_file import unwritable, written_atomically
 from glossator.records import Record, content_id
 from glossator.settings import Settings
 from glossator.starter_assets import STARTER_SUBJECT, starter_corpus_path, starter_dictionary_path
+
+_QUICKLY_READ = 64_000_000
+"""Bytes that are hashed within about a tenth of a second."""
 
 
 class IndexPassport(Record):
@@ -43,12 +48,21 @@ def passport_key(settings: Settings) -> str:
 
 
 def source_stamp(spec: str) -> str:
-    """`spec` with the names, sizes and times of the files that it names, if it names any."""
+    """What the files that `spec` names hold, or `spec` itself if it names none.
+
+    Up to 64 MB they are read, so that a moved or newly installed copy is known for the same; larger ones
+    are told apart by path, size and time.
+    """
     path = Path(spec).expanduser()
     if not path.exists():
         return spec
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     facts: list[object] = []
+    if sum(file.stat().st_size for file in files) <= _QUICKLY_READ:
+        for file in files:
+            digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            facts.append([file.relative_to(path).as_posix(), digest])
+        return content_id("files", facts)
     for file in files:
         found = file.stat()
         facts.append([file.relative_to(path).as_posix(), found.st_size, found.st_mtime_ns])

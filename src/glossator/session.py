@@ -160,6 +160,11 @@ class Session:
             return FeatureNames(known.subject, known.dictionary)
         return FeatureNames(self.subject.name, self.dictionary.name)
 
+    def n_features(self) -> int:
+        """Features of the dictionary; loads it where no index stands yet."""
+        known = self.passport()
+        return self.dictionary.n_features if known is None else known.n_features
+
     def index(self, *, build: bool = True) -> ActivationIndex:
         """The activation index that the settings ask for, built or finished where need be.
 

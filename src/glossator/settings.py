@@ -19,7 +19,8 @@ from platformdirs import user_cache_path, user_data_path
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from glossator.errors import SettingsError, listed
+from glossator.errors import SettingsError, UnknownNameError, listed
+from glossator.records import SiteRef
 
 FILE_NAME = "glossator.toml"
 ENVIRONMENT_PREFIX = "GLOSSATOR_"
@@ -31,6 +32,13 @@ def _absolute(path: Path) -> Path:
 
 
 Folder = Annotated[Path, AfterValidator(_absolute)]
+
+
+def _site(text: str | None) -> str | None:
+    try:
+        return None if text is None else str(SiteRef.parse(text))
+    except UnknownNameError as exc:
+        raise ValueError(str(exc)) from exc
 
 
 class Settings(BaseSettings):
@@ -48,7 +56,7 @@ class Settings(BaseSettings):
     """The model under study: `starter`, a folder, a GGUF file or a hub id."""
     dictionary: str = Field("starter", min_length=1)
     """Its features: `starter`, a folder of a sparse autoencoder, `neurons:LAYER`, `saelens:RELEASE/ID`."""
-    site: str | None = Field(None, pattern=r"^\d+\.[a-z_]+$")
+    site: Annotated[str | None, AfterValidator(_site)] = None
     """Where the dictionary reads, such as 12.resid; only for folders that do not say."""
     corpus: str = Field("starter", min_length=1)
     """The text: `starter`, a file or folder of text or JSON lines, or `hf:NAME[@CONFIG][:SPLIT[:FIELD]]`."""
@@ -182,4 +190,5 @@ def _refuse_unknown(given: Mapping[str, object], where: str) -> None:
 def _explained(error: ValidationError, origin: Mapping[str, str]) -> str:
     first = error.errors()[0]
     key = str(first["loc"][0]) if first["loc"] else "settings"
-    return f"setting {key!r} is {first['input']!r} ({origin.get(key, '?')}): {first['msg']}"
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"setting {key!r} is {first['input']!r} ({origin.get(key, '?')}): {reason}"

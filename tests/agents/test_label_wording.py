@@ -117,6 +117,10 @@ def test_a_long_label_shows_fewer_members_and_is_never_cut_inside_quotes(wording
 class Axes:
     """Words about the sea lie on one axis, terms on their own, everything else at random."""
 
+    @property
+    def name(self) -> str:
+        return "axes"
+
     def embed(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
         out = np.stack([np.random.default_rng(sum(map(ord, t))).normal(size=64) for t in texts])
         out[[i for i, t in enumerate(texts) if t in ("the sea", "wave", "tide", "surf")], 0] += 40

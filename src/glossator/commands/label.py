@@ -37,6 +37,7 @@ def label_command(
 ) -> None:
     """Label features: find out what they mean, score it, store it, and report."""
     from glossator.errors import SettingsError
+    from glossator.feature_selection import parse_features
     from glossator.report.progress import TaskProgress as Progress
     from glossator.session import Session as OpenedSession
 
@@ -44,6 +45,8 @@ def label_command(
         raise SettingsError("say which features: --features 0-99,812, or --random 25 (one of the two)")
     machine = wants_json(as_json)
     with Progress() as progress, OpenedSession(effective.settings, progress) as session:
+        if features is not None:
+            parse_features(features, session.n_features())  # before an index is built for nothing
         index = session.index()
         chosen = _chosen(index, features, random, effective.settings.seed)
         cards = _label(session, index, chosen, progress, force=force, machine=machine)
