@@ -89,7 +89,7 @@ class FeatureLabeller:
             by_direction=tuple(
                 nearest_by_direction(self._dictionary.directions(), ref.index, NEIGHBOURS).indices.tolist()
             ),
-            by_coactivation=tuple(self._index.coactivation(ref.index, NEIGHBOURS).feature.tolist()),
+            by_coactivation=tuple(self._index.coactivation(ref.index, NEIGHBOURS).indices.tolist()),
         )
         shown = gather_evidence(
             self._index, ref, self._effects(ref.index), neighbours,

@@ -10,7 +10,6 @@ Built once for a subject, a site, a dictionary and a corpus; read in millisecond
 """
 
 from glossator.probes.activation_index.build import build_index, identity_of
-from glossator.probes.activation_index.coactivation import Neighbours
 from glossator.probes.activation_index.identity import IndexIdentity
 from glossator.probes.activation_index.progress import BuildProgress
 from glossator.probes.activation_index.reader import ActivationIndex
@@ -19,5 +18,5 @@ from glossator.probes.activation_index.summary import IndexSummary, summarise
 
 __all__ = [
     "build_index", "identity_of", "summarise",
-    "ActivationIndex", "BuildProgress", "FeatureStatistics", "IndexIdentity", "IndexSummary", "Neighbours",
+    "ActivationIndex", "BuildProgress", "FeatureStatistics", "IndexIdentity", "IndexSummary",
 ]  # fmt: skip

@@ -9,29 +9,23 @@ ranks neighbours as well as a random projection would and needs no second pass o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from glossator.probes.activation_index.shard import BLOCK, Shard
 from glossator.probes.activation_index.statistics import feature_counts
+from glossator.probes.neighbours import Neighbours
 
 MOST_PAIRS = 16_000_000
 """Pairs that are looked at, at least one shard."""
 
 
-class Neighbours(NamedTuple):
-    """Features near a given one, nearest first."""
-
-    feature: Int[np.ndarray, " k"]
-    """Feature ids; int64."""
-    score: Float[np.ndarray, " k"]
-    """Cosine of the indicators of firing: shared / sqrt(one's tokens × the other's); float64."""
-
-
 def coactivation(shards: Sequence[Shard], n_features: int, feature: int, k: int) -> Neighbours:
-    """The `k` features, at most, that share most firing tokens with `feature`; only those that share any."""
+    """The `k` features, at most, that share most firing tokens with `feature`; only those that share any.
+
+    Scores are cosines of the indicators of firing: shared / sqrt(one's tokens * the other's).
+    """
     together = np.zeros(n_features, dtype=np.int64)
     alone = np.zeros(n_features, dtype=np.int64)
     seen = 0

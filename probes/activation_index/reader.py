@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int
 
 from glossator.errors import CorruptFileError, IndexMismatchError, StorageError, UnknownNameError
-from glossator.probes.activation_index.coactivation import Neighbours, coactivation
+from glossator.probes.activation_index.coactivation import coactivation
 from glossator.probes.activation_index.identity import IndexIdentity
 from glossator.probes.activation_index.manifest import Manifest, read_manifest
 from glossator.probes.activation_index.progress import NEXT_STEP
@@ -18,6 +18,7 @@ from glossator.probes.activation_index.shard import Shard
 from glossator.probes.activation_index.statistics import FeatureStatistics, read_statistics
 from glossator.probes.activation_index.stored_vocabulary import read_vocabulary
 from glossator.probes.dictionary import Dictionary
+from glossator.probes.neighbours import Neighbours
 from glossator.probes.split_view import ExploreView, Firings, ValidateView
 from glossator.probes.subject_protocol import ReadableSubject
 from glossator.probes.token_store import SplitTokens

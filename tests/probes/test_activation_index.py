@@ -74,7 +74,7 @@ def test_shards_and_blocks_do_not_change_answers(tmp_path: Path, monkeypatch: py
         assert np.array_equal(left.position, right.position)
         np.testing.assert_allclose(left.activation, right.activation, rtol=2**-10)
     assert np.array_equal(one.statistics.count, many.statistics.count)
-    assert one.coactivation(3, 5).feature.tolist() == many.coactivation(3, 5).feature.tolist()
+    assert one.coactivation(3, 5).indices.tolist() == many.coactivation(3, 5).indices.tolist()
 
 
 def test_more_positions_than_a_block(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_more_positions_than_a_block(tmp_path: Path) -> None:
         max(1, (expected[:, 0] > 0).sum()) * np.maximum((expected > 0).sum(0), 1)
     )
     found = index.coactivation(0, 2)
-    np.testing.assert_allclose(found.score, cosine[found.feature])
+    np.testing.assert_allclose(found.scores, cosine[found.indices])
 
 
 def test_documents_fall_into_their_splits_whole(tmp_path: Path) -> None:
@@ -144,9 +144,9 @@ def test_coactivation_is_the_cosine_of_firing(tmp_path: Path) -> None:
     cosine = (fires.T.astype(float) @ fires) / np.outer(norms, norms)
     cosine[4, 4] = 0
     found = index.coactivation(4, 6)
-    assert found.feature.tolist() == np.argsort(-cosine[4], kind="stable")[:6].tolist()
-    np.testing.assert_allclose(found.score, cosine[4][found.feature])
-    assert index.coactivation(dictionary.n_features - 1, 6).feature.tolist() == []
+    assert found.indices.tolist() == np.argsort(-cosine[4], kind="stable")[:6].tolist()
+    np.testing.assert_allclose(found.scores, cosine[4][found.indices])
+    assert index.coactivation(dictionary.n_features - 1, 6).indices.tolist() == []
 
 
 def test_a_limit_takes_exactly_that_many_tokens_from_all_over(tmp_path: Path) -> None:
