@@ -101,7 +101,7 @@ class FeatureLabeller:
             cited = tuple(e.id for e in shown.evidence)
             explanation = explanation.model_copy(update={"evidence": cited})
             scored = score_explanation(self._room, explanation, others, neighbours=neighbours)
-        tried = () if report is None else tuple(f"{t.text} (F1 {t.f1:.2f} on validate)" for t in report.tried)
+        tried = () if report is None else _in_words(report)
         verdict = decide(self._room.facts(ref), explanation, scored.scores, tried)
         evidence = (*shown.evidence, *scored.evidence)
         return LabelledFeature(
@@ -145,6 +145,14 @@ class FeatureLabeller:
             evidence=tuple(e.id for e in evidence),
             index_identity=self._index.identity,
         )
+
+
+def _in_words(report: AnalystReport) -> tuple[str, ...]:
+    """What was tried, best first; rules that read alike (sets cut to their first members) once."""
+    said: dict[str, str] = {}
+    for rule in report.tried:
+        said.setdefault(rule.text, f"{rule.text} (F1 {rule.f1:.2f} on validate)")
+    return tuple(said.values())
 
 
 def label_features(
