@@ -82,7 +82,7 @@ def scored(session: Session, room: ScoringRoom, explanations: list[Explanation])
         number = explanation.feature.index
         neighbours = FeatureNeighbours(
             by_direction=tuple(nearest_by_direction(directions, number, N_NEIGHBOURS).indices.tolist()),
-            by_coactivation=tuple(index.coactivation(number, N_NEIGHBOURS).feature.tolist()),
+            by_coactivation=tuple(index.coactivation(number, N_NEIGHBOURS).indices.tolist()),
         )
         scores = score_explanation(room, explanation, explanations, neighbours=neighbours).scores
         random, hard = (_detection(scores, n) for n in (Negatives.RANDOM, Negatives.HARD))
