@@ -7,11 +7,15 @@
     │   ├── ShapeMismatchError     two things that do not fit: widths, sites, sizes
     │   ├── CorpusError            a corpus that is empty, binary, unreadable or too small
     │   ├── IndexMismatchError     an index that answers another question than the one asked
+    │   ├── ModelAccessError       a wrong key, an unknown model, a provider that is not there
+    │   ├── BudgetError            a budget that is malformed, or too small for one feature
     │   └── MissingExtraError      an optional dependency is not installed
     ├── StorageError               exit code 3: what is stored cannot be read or written
     │   ├── CorruptFileError       a file is not what its manifest or checksum says
     │   └── BusyError              another process holds the lock
     ├── AssetError                 exit code 4: a starter asset could not be fetched or verified
+    ├── EndpointError              exit code 5: a model's endpoint does not answer, after trying again
+    ├── BudgetSpent                exit code 1: no call is made that could exceed the budget
     └── ProbeError                 exit code 1: the subject or the dictionary failed while measuring
 
 A message gives the value, what was allowed and the next step. The command line prints it without a
@@ -55,6 +59,14 @@ class IndexMismatchError(UserError):
     """An index that was built from something else than what is asked for."""
 
 
+class ModelAccessError(UserError):
+    """A model cannot be used as it is set: wrong key, unknown model, unknown provider."""
+
+
+class BudgetError(UserError):
+    """A budget that cannot be read, or that is too small for a single feature."""
+
+
 class MissingExtraError(UserError):
     """An optional dependency is needed and not installed."""
 
@@ -84,6 +96,16 @@ class AssetError(GlossatorError):
     """A starter asset could not be fetched, or is not what its checksum says."""
 
     exit_code = 4
+
+
+class EndpointError(GlossatorError):
+    """A model's endpoint does not answer, after trying again."""
+
+    exit_code = 5
+
+
+class BudgetSpent(GlossatorError):  # noqa: N818 - it is no failure: the run stops, and keeps what it has
+    """The next call could exceed the budget, so it was not made."""
 
 
 class ProbeError(GlossatorError):

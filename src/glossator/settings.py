@@ -76,6 +76,27 @@ class Settings(BaseSettings):
     """Database of the ledger, such as postgresql+psycopg://…; by default SQLite in `home`."""
     chroma_url: str | None = Field(None, pattern=r"^https?://[^/\s]+")
     """A Chroma server for the findings index; by default embedded in `home`."""
+    explainer: str | None = Field(None, min_length=1)
+    """The model that writes explanations: `PROVIDER:MODEL` (openai:gpt-5-mini), `vllm:MODEL` in process, or
+    the name of a model at `base_url`; none works without an LLM."""
+    scorer: str | None = Field(None, min_length=1)
+    """The model that reads explanations; by default the explainer's."""
+    investigator: str | None = Field(None, min_length=1)
+    """The model that plans investigations; by default the explainer's."""
+    judge: str | None = Field(None, min_length=1)
+    """The model that compares answers; by default the scorer's."""
+    base_url: str | None = Field(None, pattern=r"^https?://[^/\s]+")
+    """An OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1, for models without a provider."""
+    api_key_variable: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """Name of the environment variable that holds the key for `base_url`; never the key itself."""
+    price: str | None = Field(None, pattern=r"^\d+(\.\d+)?/\d+(\.\d+)?$")
+    """US dollars per million input and output tokens, such as 0.25/2, where no price is known."""
+    llm_slots: int = Field(8, ge=1, le=1024)
+    """Requests to models in flight at once."""
+    llm_timeout: float = Field(120.0, gt=0)
+    """Seconds after which a request to a model is given up."""
+    windows_per_prompt: int | None = Field(None, ge=1, le=20)
+    """Windows that a reader is shown at once; by default chosen by measured agreement."""
     seed: int = Field(0, ge=0)
     """Seed of everything drawn at random."""
 

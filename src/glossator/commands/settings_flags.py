@@ -55,6 +55,37 @@ SETTING_FLAGS = (
         "Database of the ledger, such as postgresql+psycopg://…; by default SQLite in `home`.",
     ),
     SettingFlag("chroma_url", str, "A Chroma server for the findings index; by default embedded in `home`."),
+    SettingFlag(
+        "explainer",
+        str,
+        "The model that writes explanations: `PROVIDER:MODEL` (openai:gpt-5-mini), `vllm:MODEL` in process, or "
+        "the name of a model at `base_url`; none works without an LLM.",
+    ),
+    SettingFlag("scorer", str, "The model that reads explanations; by default the explainer's."),
+    SettingFlag("investigator", str, "The model that plans investigations; by default the explainer's."),
+    SettingFlag("judge", str, "The model that compares answers; by default the scorer's."),
+    SettingFlag(
+        "base_url",
+        str,
+        "An OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1, for models without a provider.",
+    ),
+    SettingFlag(
+        "api_key_variable",
+        str,
+        "Name of the environment variable that holds the key for `base_url`; never the key itself.",
+    ),
+    SettingFlag(
+        "price",
+        str,
+        "US dollars per million input and output tokens, such as 0.25/2, where no price is known.",
+    ),
+    SettingFlag("llm_slots", int, "Requests to models in flight at once."),
+    SettingFlag("llm_timeout", float, "Seconds after which a request to a model is given up."),
+    SettingFlag(
+        "windows_per_prompt",
+        int,
+        "Windows that a reader is shown at once; by default chosen by measured agreement.",
+    ),
     SettingFlag("seed", int, "Seed of everything drawn at random."),
 )
 

@@ -7,9 +7,12 @@ Glossator wrote is either read exactly or refused with a message.
 from glossator.records.base import Record, content_id
 from glossator.records.evidence import Evidence, EvidenceKind, Window
 from glossator.records.explanation import (
+    Candidate,
     Explanation,
     ExplanationFlag,
+    ExplanationMethod,
     FeatureCard,
+    LlmSpending,
     TokenEffect,
     Verdict,
     VerdictKind,
@@ -33,6 +36,7 @@ from glossator.records.predicate import (
     parse_predicate,
     predicate_json,
 )
+from glossator.records.prompt import PromptRef
 from glossator.records.score import (
     Baseline,
     BaselineName,
@@ -51,5 +55,6 @@ __all__ = [
     "parse_predicate", "predicate_json",
     "Window", "Evidence", "EvidenceKind",
     "Interval", "Negatives", "Metric", "ScoreMethod", "BaselineName", "Baseline", "Score",
+    "PromptRef", "ExplanationMethod", "Candidate", "LlmSpending",
     "Explanation", "ExplanationFlag", "Verdict", "VerdictKind", "TokenEffect", "FeatureCard",
 ]  # fmt: skip

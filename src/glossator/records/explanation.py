@@ -10,6 +10,7 @@ from glossator.records.base import Record, content_id
 from glossator.records.evidence import Window
 from glossator.records.feature import FeatureRef
 from glossator.records.predicate import Predicate, predicate_json
+from glossator.records.prompt import PromptRef
 from glossator.records.score import Score
 
 
@@ -24,6 +25,23 @@ class ExplanationFlag(StrEnum):
     """Fires on more than 10 % of tokens."""
     SPARSE_EVIDENCE = "sparse_evidence"
     """Fewer firings than the analyst wants for a firm label."""
+    QUOTES_WINDOWS = "quotes_windows"
+    """The text repeats a run of words of a window: it may be recognised rather than understood."""
+
+
+class ExplanationMethod(StrEnum):
+    """How an explanation came about."""
+
+    EMBEDDED = "embedded"
+    """By the embedded analyst: token statistics and executable rules, no LLM."""
+    ONE_SHOT = "one_shot"
+    """From firing windows of all strengths, in one question."""
+    CONTRASTIVE = "contrastive"
+    """From firing windows beside hard negatives."""
+    OUTPUT_CENTRIC = "output_centric"
+    """From the output tokens that the feature raises and lowers."""
+    REFINED = "refined"
+    """By correcting another explanation's false alarms and misses."""
 
 
 class Explanation(Record):
@@ -43,6 +61,10 @@ class Explanation(Record):
     """What a reader should know."""
     evidence: tuple[str, ...] = ()
     """Ids of the evidence that it rests on."""
+    method: ExplanationMethod = ExplanationMethod.EMBEDDED
+    """How it came about."""
+    prompts: tuple[PromptRef, ...] = ()
+    """The prompts that asked for it; none where no LLM wrote it."""
 
     @classmethod
     def of(
@@ -53,6 +75,9 @@ class Explanation(Record):
         predicate: Predicate | None,
         flags: tuple[ExplanationFlag, ...] = (),
         evidence: tuple[str, ...] = (),
+        *,
+        method: ExplanationMethod = ExplanationMethod.EMBEDDED,
+        prompts: tuple[PromptRef, ...] = (),
     ) -> Explanation:
         """An explanation with the id that its content gives it."""
         executable = None if predicate is None else predicate_json(predicate)
@@ -65,7 +90,41 @@ class Explanation(Record):
             predicate=predicate,
             flags=flags,
             evidence=evidence,
+            method=method,
+            prompts=prompts,
         )
+
+
+class Candidate(Record):
+    """One explanation of a feature with its scores, beside the others that were tried."""
+
+    explanation: Explanation
+    """What was claimed."""
+    scores: tuple[Score, ...]
+    """Its scores, on the same examples as the other candidates'."""
+    chosen: bool
+    """It is the one that the card shows; chosen on `validate`, never by these scores."""
+    validate_value: float | None = None
+    """What the choice was made by: detection on `validate`; None where it could not be measured."""
+    validate_n: int = Field(default=0, ge=0)
+    """Examples behind that."""
+
+
+class LlmSpending(Record):
+    """What LLM calls cost."""
+
+    calls: int = Field(default=0, ge=0)
+    """Calls that were paid; answers from the ledger are not among them."""
+    cached: int = Field(default=0, ge=0)
+    """Answers that the ledger already held."""
+    input_tokens: int = Field(default=0, ge=0)
+    """Tokens sent, as the endpoint counts them."""
+    output_tokens: int = Field(default=0, ge=0)
+    """Tokens received."""
+    usd: float | None = None
+    """Money, in US dollars; None where a price is unknown."""
+    unscored: dict[str, int] = Field(default_factory=dict)
+    """Reason to count, for calls without a usable answer."""
 
 
 class VerdictKind(StrEnum):
@@ -132,3 +191,10 @@ class FeatureCard(Record):
     """Ids of all evidence behind this card."""
     index_identity: str
     """Identity of the activation index that it was measured on."""
+    candidates: tuple[Candidate, ...] = ()
+    """Every explanation that was scored, the chosen one and the embedded analyst's among them; empty
+    where no LLM was asked."""
+    rejected: dict[str, int] = Field(default_factory=dict)
+    """Reason to count, for explanations that a model gave and that were not fit to be scored."""
+    spending: LlmSpending | None = None
+    """What this feature's LLM calls cost; None where no LLM was asked."""

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from glossator.records.base import Record
 from glossator.records.feature import Split
+from glossator.records.prompt import PromptRef
 
 
 class ScoreMethod(StrEnum):
@@ -19,6 +20,16 @@ class ScoreMethod(StrEnum):
     """Can a reader with only the explanation tell firing windows from silent ones?"""
     EMBEDDING = "embedding"
     """Are firing windows nearer to the explanation than silent ones, by sentence embedding?"""
+    FUZZING = "fuzzing"
+    """Can a reader with only the explanation tell rightly from wrongly marked tokens?"""
+    INTRUDER = "intruder"
+    """Can a reader without any explanation find the one window where the feature is silent?"""
+    SIMULATION = "simulation"
+    """Do activations predicted from the explanation go with the true ones?"""
+    SURPRISAL = "surprisal"
+    """Does the explanation lower a language model's loss on firing windows more than on silent ones?"""
+    GENERATION = "generation"
+    """Do texts written from the explanation fire the feature, and near misses not?"""
 
 
 class Metric(StrEnum):
@@ -29,6 +40,10 @@ class Metric(StrEnum):
     F1 = "f1"
     BALANCED_ACCURACY = "balanced_accuracy"
     AUC = "auc"
+    ACCURACY = "accuracy"
+    """Share of right choices; chance is said by the empty baseline."""
+    CORRELATION = "correlation"
+    """Pearson's, over tokens."""
 
 
 class Negatives(StrEnum):
@@ -40,6 +55,12 @@ class Negatives(StrEnum):
     """Windows drawn at random where the feature is silent."""
     HARD = "hard"
     """Same token but silent; windows of neighbouring features; embedding-near windows."""
+    MARKED_SILENT = "marked_silent"
+    """Silent windows with as many tokens marked as firing windows have."""
+    MISMARKED = "mismarked"
+    """Firing windows with other tokens marked than those that fire."""
+    NEAR_MISSES = "near_misses"
+    """Texts written to resemble what the explanation describes without being it."""
 
 
 class Interval(Record):
@@ -105,3 +126,9 @@ class Score(Record):
     """Baselines measured alongside."""
     evidence: str | None = None
     """Id of the evidence behind the number."""
+    prompt: PromptRef | None = None
+    """The prompt that asked the reader; None for readers that are not asked in words."""
+    windows_per_prompt: int | None = Field(default=None, ge=1)
+    """Examples that the reader was shown at once; None for readers without prompts."""
+    stopped: str = ""
+    """Why no more examples were read: `precise`, `clear`, `exhausted`; empty where all were read at once."""

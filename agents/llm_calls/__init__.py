@@ -1,0 +1,1 @@
+"""The one room that makes LLM calls: roles, endpoints, budget, retries, answers kept in the ledger."""
