@@ -117,7 +117,7 @@ class Unscored(NamedTuple):
     """For logs and messages; never holds a key or sealed text."""
 
 
-class CallFailure(Exception):  # noqa: N818 - what went wrong is `reason`
+class CallFailure(Exception):
     """An endpoint could not answer. Raised by endpoints, handled by the call room alone."""
 
     def __init__(

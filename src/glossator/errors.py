@@ -104,7 +104,7 @@ class EndpointError(GlossatorError):
     exit_code = 5
 
 
-class BudgetSpent(GlossatorError):  # noqa: N818 - it is no failure: the run stops, and keeps what it has
+class BudgetSpent(GlossatorError):
     """The next call could exceed the budget, so it was not made."""
 
 
