@@ -149,7 +149,7 @@ class ChatEndpoint(Protocol):
 
     @property
     def identity(self) -> str:
-        """What changes whenever the answers could: provider, model, URL; part of the cache key. No secrets."""
+        """What changes whenever the answers could: provider, model, URL; in the cache key. No secrets."""
         ...
 
     @property
