@@ -13,7 +13,7 @@ from glossator.probes.activation_index import build_index
 from glossator.probes.sealed_split import open_sealed
 from glossator.probes.text_activations import TextActivations
 from glossator.records import SiteRef
-from tests.probes.index_fixtures import ReluDictionary, WordSubject, word_documents
+from tests.probes.index_fixtures import WORDS, ReluDictionary, WordSubject, word_documents
 
 
 @pytest.mark.parametrize("prefix", [False, True])
@@ -43,7 +43,7 @@ def test_first_positions_do_not_count_unless_a_prefix_stands_there() -> None:
     texts = [f"w{strong[0]}", ""]
     assert TextActivations(bare, dictionary)(0, texts).tolist() == [0.0, 0.0]
     assert TextActivations(prefixed, dictionary)(0, texts)[1] == 0.0
-    with_prefix = prefixed.table[strong[0]] + 0.5 * prefixed.table[prefixed.row_prefix[0]]
+    with_prefix = prefixed.table[strong[0]] + 0.5 * prefixed.table[WORDS]
     wanted = float(dictionary.dense(with_prefix[None])[0, 0])
     assert TextActivations(prefixed, dictionary)(0, texts)[0] == pytest.approx(wanted)
 
