@@ -7,6 +7,8 @@ from glossator.agents.scorers.examples import ScoringExamples
 from glossator.agents.scorers.llm_bench import LlmBench
 
 
-async def detection_scores(bench: LlmBench, compared: Compared, examples: ScoringExamples) -> tuple[Scored, ...]:
+async def detection_scores(
+    bench: LlmBench, compared: Compared, examples: ScoringExamples
+) -> tuple[Scored, ...]:
     """Scores."""
     raise NotImplementedError

@@ -59,9 +59,7 @@ class Readings:
 class LlmReader:
     """Asks the scorer model whether a claim fits windows (detection) or marks in them (fuzzing)."""
 
-    def __init__(
-        self, calls: CallRoom, windows_per_prompt: int, *, spare_tokens: int = SPARE_TOKENS
-    ) -> None:
+    def __init__(self, calls: CallRoom, windows_per_prompt: int, *, spare_tokens: int = SPARE_TOKENS) -> None:
         """A reader.
 
         Args:
