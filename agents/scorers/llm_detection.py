@@ -1,4 +1,4 @@
-"""Detection: can a model with only the explanation tell firing windows from silent ones?
+"""Detection: whether a model with only the explanation can tell firing windows from silent ones.
 
 Paulo et al. 2024 (https://arxiv.org/abs/2410.13928), but with random and hard negatives as separate
 scores on the same firing windows, all three kinds mixed in every prompt.

@@ -1,4 +1,4 @@
-"""Fuzzing: can a model with only the explanation tell rightly from wrongly marked tokens?
+"""Fuzzing: whether a model with only the explanation can tell rightly from wrongly marked tokens.
 
 Paulo et al. 2024 (https://arxiv.org/abs/2410.13928). Two kinds of wrong marks are separate scores:
 silent windows with as many tokens marked, and other firing windows with tokens marked that are silent.

@@ -1,7 +1,7 @@
-"""Intruder: without any explanation, can a model find the one window of five where the feature is silent?
+"""Intruder: whether a model without any explanation can find the one silent window of five.
 
-Four windows fire about equally strongly (neighbours in the ranking of the sealed firing windows), one is
-silent: random, or a hard negative, as two scores. A feature on which this fails has no meaning that shows
+Four fire about equally strongly (neighbours in the ranking of the firing windows), the fifth is a random
+one or a hard negative, as two scores. A feature on which this fails has no meaning that shows
 in its windows, whatever the explanation; chance is one in five. After EleutherAI's intruder scorer.
 """
 
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from glossator.agents.firing_facts import STRONG
-from glossator.agents.llm_calls.answer_parsing import read_choice
+from glossator.agents.llm_calls.answer_parsing import choice_schema, read_choice
 from glossator.agents.llm_calls.chat import Call, Role, Unscored
 from glossator.agents.scorers.compared import Compared, Scored
 from glossator.agents.scorers.examples import Group, ScoringExamples, seed_of
@@ -73,7 +73,7 @@ async def intruder_scores(
 
 
 def _questions(examples: ScoringExamples, group: Group, most: int, seed: int) -> list[_Question]:
-    """Up to `most`: groups of neighbours in strength spread over all strengths, each with one silent window."""
+    """Up to `most`: neighbours in strength, spread over all strengths, each with one silent window."""
     rng = np.random.default_rng(seed + group)
     firing = np.flatnonzero(examples.firing)
     firing = firing[np.argsort(-examples.windows.activation[firing], kind="stable")]
@@ -105,6 +105,7 @@ def _call(bench: LlmBench, examples: ScoringExamples, question: _Question) -> Ca
         prompt=load_prompt("intruder").render(windows=[fenced(i, t) for i, t in enumerate(texts, 1)]),
         max_tokens=_MAX_TOKENS,
         likely=json.dumps({"odd": 1}),
+        schema=choice_schema(SHOWN),
     )
 
 

@@ -26,6 +26,7 @@ def verdict_evidence(
     group: Group,
     staged: StagedReading | None,
 ) -> Evidence:
+    """Evidence of one kind of negatives, all explanations side by side; null where not read or answered."""
     recipe = {
         "score": asked.method.value,
         "reader": bench.reader.name,

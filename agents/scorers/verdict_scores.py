@@ -8,14 +8,12 @@ firing ones where both could be found; it says nothing of how often the label ho
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from glossator.agents.firing_facts import STRONG
-from glossator.agents.llm_calls.chat import UnscoredReason
 from glossator.agents.scorers.compared import Compared, Measured, Scored, baselines
 from glossator.agents.scorers.examples import Group, ScoringExamples
 from glossator.agents.scorers.llm_bench import LlmBench
-from glossator.agents.scorers.sequential import Bootstrap
 from glossator.agents.scorers.staged_reading import Ask, StagedReading, read_in_stages
 from glossator.agents.scorers.verdict_answers import METRICS, Answers, VerdictQuestion
 from glossator.agents.scorers.verdict_evidence import verdict_evidence
@@ -54,7 +52,7 @@ def verdict_scores(
     scored: list[Scored] = []
     for group, negatives in asked.negatives.items():
         evidence = verdict_evidence(bench, compared, examples, asked, group, staged)
-        if staged is None:
+        if staged is None or not (asked.questions.group == group).any():
             score = _unasked(bench, asked, negatives, group)
             found = [score.model_copy(update={"evidence": evidence.id})]
         else:

@@ -14,10 +14,10 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
+from glossator.agents.llm_calls.call_room import CallRoom
 from jaxtyping import Bool, Float, Int8
 
 from glossator.agents.llm_calls.answer_parsing import ReadVerdict, read_verdicts, verdict_schema
-from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.llm_calls.chat import Call, Role, Unscored, UnscoredReason
 from glossator.prompts.fence import fenced
 from glossator.prompts.prompt_file import PromptFile, load_prompt
@@ -29,7 +29,7 @@ SPARE_TOKENS = 16
 """Answer tokens granted beyond the verdicts themselves."""
 THINKING_TOKENS = 2048
 """Granted when an answer was cut: the model thinks, or is chatty."""
-_PER_VERDICT = 8
+_PER_VERDICT = 10
 Question = Literal["detection", "fuzzing"]
 _TOP_LOGPROBS = 5
 
@@ -97,11 +97,11 @@ class LlmReader:
         return self._prompt_file(question).ref
 
     async def detect(self, claim: str, texts: Sequence[str]) -> Readings:
-        """Does the feature that `claim` describes fire anywhere in each text?"""
+        """Whether the feature that `claim` describes fires anywhere in each text."""
         return await self._read("detection", claim, texts)
 
     async def fuzz(self, claim: str, marked_texts: Sequence[str]) -> Readings:
-        """Are the marked tokens (`fence.marked`) those that `claim` describes?"""
+        """Whether the marked tokens (`fence.marked`) are those that `claim` describes."""
         return await self._read("fuzzing", claim, marked_texts)
 
     def _prompt_file(self, question: Question) -> PromptFile:
