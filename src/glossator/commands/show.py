@@ -32,7 +32,7 @@ def show_command(
         ref = find_feature(session, feature)
         card = session.ledger().latest_card(ref)
         if card is None:
-            raise _not_labelled(session, ref)
+            raise not_labelled(session, ref)
     if wants_json(as_json):
         typer.echo(card_json_line(card))
     else:
@@ -66,7 +66,8 @@ def find_feature(session: Session, text: str) -> FeatureRef:
     raise UnknownNameError(f"feature {text!r} of which dictionary? Labelled are: {names}")
 
 
-def _not_labelled(session: Session, ref: FeatureRef) -> Exception:
+def not_labelled(session: Session, ref: FeatureRef) -> Exception:
+    """The error for a feature without a card, saying what is labelled and how to label it."""
     from glossator.errors import UnknownNameError
     from glossator.feature_selection import ranges_text
 
