@@ -44,9 +44,7 @@ DocumentOutcomes = Mapping[str, tuple[int, int, int]]
 """True positives, false positives and false negatives by document; the rest is true negatives."""
 
 
-def paired(
-    first: Score, second: Score, evidence: Callable[[str], Evidence | None], seed: int
-) -> Difference:
+def paired(first: Score, second: Score, evidence: Callable[[str], Evidence | None], seed: int) -> Difference:
     """`first` minus `second`, two scores for the same question, where their outcomes can be paired."""
     if first.value is None or second.value is None:
         return _none("one of the two could not be measured")
@@ -116,9 +114,7 @@ def _none(note: str) -> Difference:
     return Difference(value=None, interval=None, note=note)
 
 
-def _of_documents(
-    first: DocumentOutcomes, second: DocumentOutcomes, metric: Metric, seed: int
-) -> Difference:
+def _of_documents(first: DocumentOutcomes, second: DocumentOutcomes, metric: Metric, seed: int) -> Difference:
     """Documents that one does not name had no positive in it: all zeros."""
     names = sorted({*first, *second})
     return _counted(*(_document_counts(o, names) for o in (first, second)), metric, seed, len(names))
