@@ -50,8 +50,8 @@ def paired(first: Score, second: Score, evidence: Callable[[str], Evidence | Non
         return _none("one of the two could not be measured")
     if first.metric not in (*_VERDICT_METRICS, Metric.AUC):
         return _none(NOT_PAIRED)
-    found = [s.evidence and evidence(s.evidence) for s in (first, second)]
-    payloads = [e.payload for e in found if e]
+    found = [evidence(s.evidence) for s in (first, second) if s.evidence]
+    payloads = [e.payload for e in found if e is not None]
     if len(payloads) < 2:
         return _none(NOT_STORED)
     if first.metric in _COUNTED_METRICS:
@@ -117,7 +117,8 @@ def _none(note: str) -> Difference:
 def _of_documents(first: DocumentOutcomes, second: DocumentOutcomes, metric: Metric, seed: int) -> Difference:
     """Documents that one does not name had no positive in it: all zeros."""
     names = sorted({*first, *second})
-    return _counted(*(_document_counts(o, names) for o in (first, second)), metric, seed, len(names))
+    a, b = _document_counts(first, names), _document_counts(second, names)
+    return _counted(a, b, metric, seed, len(names))
 
 
 def _document_counts(outcomes: DocumentOutcomes, names: Sequence[str]) -> Counts:
@@ -134,8 +135,8 @@ def _of_windows(first: WindowOutcomes, second: WindowOutcomes, metric: Metric, s
     answers = [np.array([float(o[e] or 0.0) for e in shared]) for o in (first, second)]
     if metric is Metric.AUC:
         return _graded(answers[0], answers[1], fires, document.astype(np.int64), seed)
-    counts = (_window_counts(a > 0.5, fires, document) for a in answers)
-    return _counted(*counts, metric, seed, len(shared))
+    a, b = (_window_counts(said > 0.5, fires, document) for said in answers)
+    return _counted(a, b, metric, seed, len(shared))
 
 
 def _window_counts(

@@ -25,6 +25,7 @@ def show_command(
     as_json: JsonFlag = False,
 ) -> None:
     """Show a feature: label, scores, output tokens and windows."""
+    from glossator.comparison import compare_cards
     from glossator.report.terminal import card_json_line, render_card
     from glossator.session import Session as OpenedSession
 
@@ -33,10 +34,11 @@ def show_command(
         card = session.ledger().latest_card(ref)
         if card is None:
             raise not_labelled(session, ref)
-    if wants_json(as_json):
-        typer.echo(card_json_line(card))
-    else:
-        print_rich(render_card(card))
+        if wants_json(as_json):
+            typer.echo(card_json_line(card))
+        else:
+            evidence, seed = session.ledger().evidence, effective.settings.seed
+            print_rich(render_card(card, compare_cards([card], evidence, seed=seed)))
 
 
 def find_feature(session: Session, text: str) -> FeatureRef:

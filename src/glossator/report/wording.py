@@ -39,9 +39,9 @@ METHOD_QUESTIONS = {
     ScoreMethod.DETECTION: "Can a reader with only the label tell firing windows from silent ones?",
     ScoreMethod.EMBEDDING: "Are firing windows nearer to the label than silent ones, by sentence embedding?",
     ScoreMethod.FUZZING: "Can a reader with only the label tell rightly from wrongly marked tokens?",
-    ScoreMethod.INTRUDER: "Can a reader without any label find the one window where the feature is silent?",
+    ScoreMethod.INTRUDER: "Can a reader without any label find the one window where it is silent?",
     ScoreMethod.SIMULATION: "Do activations predicted from the label go with the true ones?",
-    ScoreMethod.SURPRISAL: "Does the label help a language model to foresee firing windows more than silent ones?",
+    ScoreMethod.SURPRISAL: "Does the label help a language model more with firing windows than with silent?",
     ScoreMethod.GENERATION: "Do texts written from the label fire the feature, and near misses not?",
 }
 NEGATIVES_WORDS = {
