@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -212,15 +213,13 @@ class CallRoom:
     async def _bought(self, question: _Question) -> _Answer:
         """Ask until there is an answer or no hope of one."""
         health = self._health[question.endpoint.identity]
-        attempt = timeouts = 0
+        tried = Counter[UnscoredReason]()
         while True:
-            await health.wait()
             try:
-                reply = await self._request(question)
+                reply = await self._request(question, health)
             except CallFailure as failure:
-                timeouts += failure.reason is UnscoredReason.TIMED_OUT
-                if await health.back_off(failure, attempt, timeouts):
-                    attempt += 1
+                tried[failure.reason] += 1
+                if await health.back_off(failure, tried):
                     continue
                 detail = without_secrets(failure.detail, self._environment)
                 health.gave_up(failure, detail)
@@ -231,10 +230,11 @@ class CallRoom:
             health.answered()
             return await self._kept(question, reply)
 
-    async def _request(self, question: _Question) -> ChatReply:
+    async def _request(self, question: _Question, health: EndpointHealth) -> ChatReply:
         """One request, in a slot and within the budget."""
         reserved = self._most(question)
         async with self._slots:
+            await health.wait()
             await self._budget.reserve(reserved)
             actual = reserved  # of a call that is cancelled nobody knows what it cost
             try:
