@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from glossator.agents.llm_calls.call_room import CallRoom
+
 from glossator.agents.explainers.all_finished import all_finished
 from glossator.agents.explainers.explainer_settings import ExplainerSettings
 from glossator.agents.explainers.judged_windows import detection_value, validate_windows
@@ -12,7 +14,6 @@ from glossator.agents.explainers.material import Material, OpenViews
 from glossator.agents.explainers.questions import Question
 from glossator.agents.explainers.refining import refine
 from glossator.agents.explainers.validated import ExplainedFeature, ValidatedCandidate, best_of
-from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.window_reading.reader import LlmReader
 from glossator.records import Explanation, ExplanationMethod
 
@@ -56,9 +57,8 @@ async def explain_feature(
 
     candidates = await all_finished(map(validated, explanations))
     if refining:
-        start = candidates[best_of(tuple(candidates))]
-        candidates += await refine(writer, reader, start, settings, validated)
-    return ExplainedFeature(tuple(candidates), best_of(tuple(candidates)), dict(writer.rejected))
+        candidates += await refine(writer, reader, candidates, settings, validated)
+    return ExplainedFeature(tuple(candidates), best_of(candidates), dict(writer.rejected))
 
 
 def _questions(material: Material, settings: ExplainerSettings) -> list[Question]:
