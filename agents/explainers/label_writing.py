@@ -6,19 +6,19 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from glossator.agents.explainers.label_validation import clean_label, unfit_label
-from glossator.agents.llm_calls.answer_parsing import read_json, schema_of
-from glossator.agents.llm_calls.answer_text import answer_text
-from glossator.agents.llm_calls.call_room import CallRoom
-from glossator.agents.scorers.leakage import quotes
 from pydantic import BaseModel
 
 from glossator.agents.explainers.explainer_settings import TEMPERATURE
+from glossator.agents.explainers.label_validation import clean_label, unfit_label
 from glossator.agents.explainers.material import Material, OpenViews
 from glossator.agents.explainers.predicate_check import read_predicate
 from glossator.agents.explainers.questions import Question
 from glossator.agents.explainers.shown_windows import window_text
+from glossator.agents.llm_calls.answer_parsing import read_json, schema_of
+from glossator.agents.llm_calls.answer_text import answer_text
+from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.llm_calls.chat import Call, ChatReply, Role, Unscored, UnscoredReason
+from glossator.agents.scorers.leakage import quotes
 from glossator.prompts.rendered_prompt import RenderedPrompt
 from glossator.records import Explanation, ExplanationFlag, Predicate, PromptRef
 

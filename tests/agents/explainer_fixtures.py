@@ -9,17 +9,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from glossator.agents.llm_calls.budget import Budget, Limits
-from glossator.agents.llm_calls.call_room import CallRoom
-from glossator.agents.llm_calls.prices import Prices
-from glossator.agents.llm_calls.token_counts import TokenCounter
 
 from glossator.agents.explainers.explain_feature import explain_feature
 from glossator.agents.explainers.explainer_settings import ExplainerSettings
 from glossator.agents.explainers.material import Material, OpenViews
 from glossator.agents.explainers.validated import ExplainedFeature
+from glossator.agents.llm_calls.budget import Budget, Limits
+from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.llm_calls.chat import Role
+from glossator.agents.llm_calls.prices import Prices
 from glossator.agents.llm_calls.scripted_chat import Asked, Script, Scripted, ScriptedChat, verdicts
+from glossator.agents.llm_calls.token_counts import TokenCounter
 from glossator.agents.window_reading.reader import LlmReader
 from glossator.probes.negatives import same_token_windows
 from glossator.probes.planted_rules import ExceptionRule, PlantedRule, TokenSetRule
