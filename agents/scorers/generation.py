@@ -1,9 +1,9 @@
-"""Generation: do texts written from the explanation fire the feature, and near misses not?
+"""Generation: whether texts written from the explanation fire the feature, and near misses do not.
 
 A model that sees nothing but the explanation writes both; the subject and the dictionary read them. Texts
 are each other's independent examples. The shuffled baseline is what the texts written from a few other
-explanations, the same for nearly all features of a run, do to this feature. It costs no more than their
-own generation scores, as the call room never asks the same twice.
+explanations, the same for nearly all features of a run, do to this feature: an answer that the ledger
+holds is not asked for again, so a run pays for them once.
 """
 
 from __future__ import annotations

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from glossator.agents.llm_calls.answer_parsing import read_json, schema_of
-from glossator.agents.llm_calls.call_room import CallRoom
 from jaxtyping import Float
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from glossator.agents.llm_calls.answer_parsing import read_json, schema_of
+from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.llm_calls.chat import Call, ChatReply, Role, Unscored, UnscoredReason
 from glossator.prompts.fence import fenced, numbered
 from glossator.prompts.prompt_file import load_prompt
@@ -68,7 +68,7 @@ class Simulated(NamedTuple):
 
 
 async def simulate(calls: CallRoom, claim: str, windows: Sequence[tuple[str, ...]]) -> Simulated:
-    """Ask about `windows` (their tokens) in one prompt: again with more room if cut, in halves if too long."""
+    """Ask about windows, given as tokens, in one prompt: with more room if cut, in halves if too long."""
     sizes = [len(w) for w in windows]
 
     def read(reply: ChatReply) -> Simulated | Unscored:

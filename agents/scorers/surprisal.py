@@ -1,4 +1,4 @@
-"""Surprisal: does the explanation lower a language model's loss on firing windows more than on silent ones?
+"""Surprisal: whether the explanation lowers a model's loss on firing windows more than on silent ones.
 
 For each window the loss after a neutral announcement minus the loss after the explanation; the score is
 the AUC of that difference (Paulo et al. 2024, https://arxiv.org/abs/2410.13928, section 3.2.4). No model

@@ -9,10 +9,10 @@ import json
 import unicodedata
 from dataclasses import dataclass
 
-from glossator.agents.llm_calls.answer_parsing import read_json, schema_of
-from glossator.agents.llm_calls.call_room import CallRoom
 from pydantic import BaseModel
 
+from glossator.agents.llm_calls.answer_parsing import read_json, schema_of
+from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.llm_calls.chat import Call, ChatReply, Role, Unscored
 from glossator.prompts.fence import fenced
 from glossator.prompts.prompt_file import load_prompt
