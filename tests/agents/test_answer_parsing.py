@@ -152,7 +152,8 @@ def test_answers_cut_at_the_token_limit(text: str, n: int, read: object) -> None
     [
         ("1", 1), ("0", 0), (" 1\n", 1), ("1.", 1), ("**0**", 0), ("`1`", 1), ('"0"', 0), ("1.0", 1),
         ("0.0", 0), ("Yes", 1), ("No.", 0), ("no, because it lacks a verb", 0), ("True", 1),
-        ("1 (it fits)", 1), ("1\n\nExplanation: the window has 0 numbers.", 1), ("Answer: 0", 0), ("The answer is **1**.", 1),
+        ("1 (it fits)", 1),
+        ("1\n\nExplanation: the window has 0 numbers.", 1), ("Answer: 0", 0), ("The answer is **1**.", 1),
         ("The window is about cats. The claim says dogs.\n0", 0), ('{"1": 0}', 0), ('{"answer": 1}', 1),
         ('{"fires": false}', 0), ("[1]", 1), ("```\n0\n```", 0), ("<think>1? no.</think>0", 0), ("1: 1", 1),
         ("I thought 1 at first.\nVerdict: no", 0), ("1|0|1", 0),
