@@ -141,6 +141,14 @@ class Ledger:
         found = self._texts(select(CardRow.record).where(CardRow.id == newest))
         return self._read(FeatureCard, found[0]) if found else None
 
+    def card_history(self, feature: FeatureRef) -> list[FeatureCard]:
+        """Every card of `feature`, newest first, each once; empty if it was never looked at."""
+        newest = func.max(RunItemRow.seq)
+        items = select(RunItemRow.card, newest.label("seq")).where(RunItemRow.feature == str(feature))
+        last = items.group_by(RunItemRow.card).subquery()
+        query = select(CardRow.record).join(last, last.c.card == CardRow.id).order_by(last.c.seq.desc())
+        return [self._read(FeatureCard, text) for text in self._texts(query)]
+
     def cards(self, subject: str | None = None, dictionary: str | None = None) -> Iterator[StoredCard]:
         """The current card of each feature, by subject, dictionary and index."""
         query = select(CardRow.id, CardRow.record).join(RunItemRow, RunItemRow.card == CardRow.id)
