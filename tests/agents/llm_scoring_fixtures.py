@@ -9,7 +9,7 @@ import numpy as np
 
 from glossator.agents.llm_calls.budget import Budget, Limits
 from glossator.agents.llm_calls.call_room import CallRoom
-from glossator.agents.llm_calls.chat import Role
+from glossator.agents.llm_calls.chat import Capabilities, Role
 from glossator.agents.llm_calls.prices import Prices
 from glossator.agents.llm_calls.scripted_chat import Script, ScriptedChat, marked_parts, verdicts
 from glossator.agents.llm_calls.token_counts import TokenCounter
@@ -98,9 +98,10 @@ class Bench:
     windows_per_prompt: int = 5
     room: ScoringRoom = ROOM
     context: int | None = None
+    capabilities: Capabilities | None = None
 
     def __post_init__(self) -> None:
-        self.chat = ScriptedChat(self.script, context=self.context)
+        self.chat = ScriptedChat(self.script, context=self.context, capabilities=self.capabilities)
         self.calls = CallRoom(
             {Role.SCORER: self.chat},
             budget=Budget(Limits()),
