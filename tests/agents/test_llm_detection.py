@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydantic import JsonValue
 
 from glossator.agents.llm_calls.chat import Capabilities, Finish
 from glossator.agents.llm_calls.scripted_chat import (
@@ -73,7 +74,7 @@ def baseline(score: Score, name: BaselineName) -> float:
     return found.value
 
 
-def payload(scored: ScoredExplanation, negatives: Negatives) -> dict[str, list[object]]:
+def payload(scored: ScoredExplanation, negatives: Negatives) -> dict[str, list[JsonValue]]:
     (found,) = (e for e in scored.evidence if e.recipe["negatives"] == negatives.value)
     assert isinstance(found.payload, dict)
     return {str(k): v for k, v in found.payload.items() if isinstance(v, list)}
