@@ -127,7 +127,11 @@ def windows_of(planted: PlantedWords, feature: FeatureRef, n_train: int, n_test:
     examples = room.examples(feature, FeatureNeighbours())
     batch = examples.windows
     explored = firing_windows(
-        room.explore, index, threshold=room.strong_threshold(feature), n=n_train, seed=seed_of(feature, "train")
+        room.explore,
+        index,
+        threshold=room.strong_threshold(feature),
+        n=n_train,
+        seed=seed_of(feature, "train"),
     )
     firing = batch.take(np.flatnonzero(examples.firing)[:n_test])
     silent = silent_windows(room.sealed, index, n_test, seed_of(feature, "silent"))
