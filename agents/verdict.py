@@ -1,11 +1,11 @@
 """The written rule that turns scores into a verdict. Nothing else decides whether a label is shown.
 
-One reader answers: the predicate where the explanation has one, else the embedder. Taking the better
-of the two would be choosing on `sealed`. Hard negatives do not decide, because how hard they are
-differs between features; their number stands in the reason.
+One reader answers: the LLM where one is asked, else the predicate where the explanation has one, else
+the embedder. Taking the best of them would be choosing on `sealed`. Hard negatives do not decide,
+because how hard they are differs between features; their number stands in the reason.
 
-Accepted: detection of at least `ACCEPT_DETECTION`, and F1 of at least `ACCEPT_F1` where there is a
-predicate. Tentative: less, but the whole interval of detection is above that of other features'
+Accepted: detection of at least `ACCEPT_DETECTION`, and F1 of at least `ACCEPT_F1` where the predicate is
+the reader. Tentative: less, but the whole interval of detection is above that of other features'
 explanations. Abstained: everything else, and features that no label can fit.
 """
 
@@ -56,7 +56,12 @@ def unfit_to_explain(facts: FiringFacts) -> str | None:
 
 
 def decide(
-    facts: FiringFacts, explanation: Explanation | None, scores: Sequence[Score], tried: Sequence[str] = ()
+    facts: FiringFacts,
+    explanation: Explanation | None,
+    scores: Sequence[Score],
+    tried: Sequence[str] = (),
+    *,
+    reader: str | None = None,
 ) -> Verdict:
     """The verdict on one feature.
 
@@ -65,6 +70,7 @@ def decide(
         explanation: the label that was scored; None if none was found.
         scores: its scores.
         tried: what was tried, best first, in words.
+        reader: the LLM that read the explanation; None where none was asked.
 
     """
     if (unfit := unfit_to_explain(facts)) is not None:
@@ -72,28 +78,28 @@ def decide(
     if explanation is None:
         return _abstain("no hypothesis explained enough of its firings to be put to the test", tried)
     tried = tried or (explanation.text,)
-    reader = "embedder" if explanation.predicate is None else "predicate"
+    reader = reader or ("embedder" if explanation.predicate is None else "predicate")
     detection = _score(scores, ScoreMethod.DETECTION, reader, Metric.BALANCED_ACCURACY, Negatives.RANDOM)
     if detection is None or detection.value is None or detection.interval is None:
         return _abstain(f"detection by the {reader} could not be measured ({_reasons(detection)})", tried)
-    return _judge(explanation, scores, detection, detection.value, detection.interval.low, tried)
+    return _judge(scores, detection, detection.value, detection.interval.low, tried)
 
 
 def _judge(
-    explanation: Explanation,
     scores: Sequence[Score],
     detection: Score,
     value: float,
     low: float,
     tried: Sequence[str],
 ) -> Verdict:
+    by_predicate = detection.reader == "predicate"
     f1 = _score(scores, ScoreMethod.PREDICATE, "predicate", Metric.F1, Negatives.ALL_TOKENS)
     chance = _shuffled_high(detection)
     numbers = _numbers(scores, detection, f1)
     if low <= chance:
         return _abstain(f"{numbers}: not above explanations of other features (up to {chance:.2f})", tried)
     holds = f1 is not None and f1.value is not None and f1.value >= ACCEPT_F1
-    if value >= ACCEPT_DETECTION and (holds or explanation.predicate is None):
+    if value >= ACCEPT_DETECTION and (holds or not by_predicate):
         return Verdict(
             kind=VerdictKind.ACCEPTED,
             reason=f"{numbers}: above explanations of other features (up to {chance:.2f})",

@@ -1,1 +1,1 @@
-"""An LLM as a reader: does this claim fit this window? Used on any split by whoever holds its view."""
+"""A language model as reader: what it makes of windows, given a claim."""

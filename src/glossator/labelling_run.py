@@ -14,7 +14,7 @@ from glossator.records import FeatureCard, FeatureRef, content_id
 from glossator.session import Session
 
 if TYPE_CHECKING:
-    from glossator.agents.labelling import LabelledFeature
+    from glossator.agents.feature_preparation import LabelledFeature
     from glossator.probes.activation_index import ActivationIndex
 else:
     ActivationIndex = LabelledFeature = Any

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from glossator.agents.embedded_analyst.analyst import AnalystReport, TriedRule
-from glossator.agents.labelling import LabelledFeature, _in_words, label_features
+from glossator.agents.feature_preparation import LabelledFeature, tried_in_words
+from glossator.agents.labelling import label_features
 from glossator.probes.activation_index import build_index
 from glossator.probes.corpus_document import Document
 from glossator.probes.planted_rules import load_rules
@@ -23,7 +24,7 @@ REF = FeatureRef(subject="planted", dictionary="planted", index=0)
 def test_rules_that_read_alike_are_told_once() -> None:
     tried = tuple(TriedRule(text, f1, 0.9) for text, f1 in (("a", 0.9), ("a", 0.8), ("b", 0.7)))
     report = AnalystReport(REF, None, "", tried, (), None)
-    assert _in_words(report) == ("a (F1 0.90 on validate)", "b (F1 0.70 on validate)")
+    assert tried_in_words(report) == ("a (F1 0.90 on validate)", "b (F1 0.70 on validate)")
 
 
 def marked_documents() -> list[Document]:

@@ -1,0 +1,113 @@
+"""What each method asks: a prompt filled with what it shows of the feature."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from glossator.agents.explainers.explainer_settings import ExplainerSettings
+from glossator.agents.explainers.material import Material
+from glossator.agents.explainers.shown_windows import (
+    firing_lines,
+    silent_lines,
+    spread,
+    token_line,
+    window_text,
+)
+from glossator.prompts.fence import fenced
+from glossator.prompts.prompt_file import load_prompt, predicate_help
+from glossator.prompts.rendered_prompt import RenderedPrompt
+from glossator.records import ExplanationMethod, Window
+
+OUTPUT_WINDOWS = 6
+"""Firing windows shown beside output tokens, which are what that method is about."""
+REFINE_WINDOWS = 8
+"""Firing windows shown beside mistakes."""
+MOST_MISTAKES = 5
+"""Misses, and false alarms, that are fed back at once: the worst."""
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """Where a reader with the claim went wrong on `explore`, worst first."""
+
+    claim: str
+    misses: tuple[Window, ...]
+    false_alarms: tuple[str, ...]
+    """Texts of silent windows that it took for firing ones."""
+
+    def __bool__(self) -> bool:
+        return bool(self.misses or self.false_alarms)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One method's question about one feature, with as many windows as the model's context takes."""
+
+    method: ExplanationMethod
+    material: Material
+    settings: ExplainerSettings
+    mistakes: Mistakes | None = None
+    """For the refining method."""
+
+    def nothing_to_show(self) -> str | None:
+        """Why the question cannot be asked; None if it can."""
+        if self.method is ExplanationMethod.OUTPUT_CENTRIC:
+            effects = self.material.effects
+            return None if effects.promoted or effects.suppressed else "no output tokens to show"
+        if not self.material.windows:
+            return "no windows to show"
+        if self.method is ExplanationMethod.CONTRASTIVE and not self.material.silent:
+            return "no silent windows to show"
+        return None
+
+    @property
+    def with_predicate(self) -> bool:
+        """Whether the answer may hold a predicate: output tokens say nothing about where it fires."""
+        return self.settings.ask_predicate and self.method is not ExplanationMethod.OUTPUT_CENTRIC
+
+    def prompt(self, halvings: int) -> RenderedPrompt:
+        """The prompt, with the number of windows halved so many times."""
+        help_text = predicate_help() if self.with_predicate else ""
+        if self.method is ExplanationMethod.OUTPUT_CENTRIC:
+            return load_prompt("explain_output_centric").render(
+                promoted=token_line(self.material.effects.promoted, "P"),
+                suppressed=token_line(self.material.effects.suppressed, "Q"),
+                windows=self._firing(OUTPUT_WINDOWS, halvings),
+            )
+        if self.method is ExplanationMethod.CONTRASTIVE:
+            silent = [window_text(w) for w in self.material.silent]
+            return load_prompt("explain_contrastive").render(
+                windows=self._firing(self.settings.n_windows, halvings),
+                negatives=silent_lines(silent[: _halved(self.settings.n_negatives, halvings)], "S"),
+                predicate_help=help_text,
+            )
+        if self.mistakes is not None:
+            return self._refine(self.mistakes, halvings, help_text)
+        return load_prompt("explain_one_shot").render(
+            windows=self._firing(self.settings.n_windows, halvings), predicate_help=help_text
+        )
+
+    def _refine(self, mistakes: Mistakes, halvings: int, help_text: str) -> RenderedPrompt:
+        shown = _halved(MOST_MISTAKES, halvings)
+        return load_prompt("explain_refine").render(
+            claim=fenced("C", mistakes.claim),
+            misses=firing_lines(mistakes.misses[:shown], self.material.max_activation, "M"),
+            false_alarms=silent_lines(mistakes.false_alarms[:shown], "F"),
+            windows=self._firing(REFINE_WINDOWS, halvings),
+            predicate_help=help_text,
+        )
+
+    def _firing(self, n: int, halvings: int) -> list[str]:
+        n = min(n, self.settings.n_windows)
+        return self._lines(
+            spread(self.material.windows, _halved(min(n, len(self.material.windows)), halvings))
+        )
+
+    def _lines(self, windows: Sequence[Window]) -> list[str]:
+        return firing_lines(windows, self.material.max_activation)
+
+
+def _halved(n: int, times: int) -> int:
+    return max(1, math.ceil(n / 2**times))

@@ -1,0 +1,33 @@
+"""What every scorer that asks a language model has at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from glossator.agents.llm_calls.call_room import CallRoom
+from glossator.agents.scorers.llm_settings import LlmScoringSettings
+from glossator.agents.scorers.room import ScoringRoom
+from glossator.agents.window_reading.reader import LlmReader
+
+Activate = Callable[[int, Sequence[str]], Float[np.ndarray, " texts"]]
+"""The feature's largest activation on each text."""
+Losses = Callable[[str, Sequence[str]], Float[np.ndarray, " texts"]]
+"""Mean loss of each text after a prefix, in nats per token."""
+
+
+@dataclass(frozen=True)
+class LlmBench:
+    """One per run: splits, calls, reader and sizes; subject and local model where there are any."""
+
+    room: ScoringRoom
+    calls: CallRoom
+    reader: LlmReader
+    settings: LlmScoringSettings = field(default_factory=LlmScoringSettings)
+    activate: Activate | None = None
+    """Needed by generation alone."""
+    losses: Losses | None = None
+    """Needed by surprisal alone."""

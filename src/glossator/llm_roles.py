@@ -1,0 +1,31 @@
+"""Which model speaks in each role, from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from glossator.agents.llm_calls.chat import Role
+from glossator.agents.llm_calls.model_spec import ModelSpec
+from glossator.settings import Settings
+
+
+def role_models(settings: Settings) -> Mapping[Role, ModelSpec]:
+    """The model of each role that has one: scorer and investigator fall back to the explainer's, the
+    judge to the scorer's. Empty without any model: Glossator then works without an LLM.
+
+    Raises:
+        ModelAccessError: A model cannot be read, or is a plain name without `base_url`.
+
+    """
+    scorer = settings.scorer or settings.explainer
+    chosen = {
+        Role.EXPLAINER: settings.explainer,
+        Role.SCORER: scorer,
+        Role.INVESTIGATOR: settings.investigator or settings.explainer,
+        Role.JUDGE: settings.judge or scorer,
+    }
+    return {
+        role: ModelSpec.parse(text, base_url=settings.base_url, key_variable=settings.api_key_variable)
+        for role, text in chosen.items()
+        if text is not None
+    }
