@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -58,8 +58,10 @@ class Estimate(NamedTuple):
     high: float
     n: int
 
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+    def shown(self, sign: str = "") -> str:
+        """`0.712 [0.650, 0.774]`; with `sign="+"` positive numbers are signed too."""
+        value, low, high = (format(x, f"{sign}.3f") for x in (self.value, self.low, self.high))
+        return f"{value} [{low}, {high}]"
 
 
 def value_of(row: LabelRow, measure: str) -> float | None:
@@ -111,10 +113,13 @@ def keys_of(features: Sequence[TrialFeature]) -> dict[str, JsonValue]:
             if name != ANALYST:
                 found["_minus_analyst"] = difference(values, table[ANALYST])
             for suffix, one in found.items():
-                keys[f"{name}_{measure}{suffix}"] = (
-                    None if one is None
-                    else {"value": round(one.value, 4), "low": round(one.low, 4), "high": round(one.high, 4), "n": one.n}
-                )  # fmt: skip
+                rounded = None if one is None else [round(x, 4) for x in one[:3]]
+                keys[f"{name}_{measure}{suffix}"] = rounded and {
+                    "value": rounded[0],
+                    "low": rounded[1],
+                    "high": rounded[2],
+                    "n": one.n,
+                }
     return keys
 
 
@@ -136,28 +141,24 @@ def spent(features: Sequence[TrialFeature]) -> LlmSpending:
 
 def markdown(features: Sequence[TrialFeature]) -> str:
     """Two tables: means, and paired differences to the embedded analyst."""
-    lines: list[str] = []
     tables = {measure: by_method(features, measure) for measure in MEASURES}
-    names = list(tables[MEASURES[0]])
+    means = {name: [estimate(tables[m][name]) for m in MEASURES] for name in tables[MEASURES[0]]}
+    paired = {
+        name: [difference(tables[m][name], tables[m][ANALYST]) for m in MEASURES]
+        for name in means
+        if name != ANALYST
+    }
+    return "\n".join([*_table("label", means, ""), "", *_table("minus the embedded analyst", paired, "+")])
+
+
+def _table(title: str, cells: Mapping[str, Sequence[Estimate | None]], sign: str) -> list[str]:
     head = " | ".join(m.replace("_auc", " AUC") for m in MEASURES)
-    lines += [f"| label | features | {head} |", "|---|---|" + "---|" * len(MEASURES)]
-    for name in names:
-        cells = [estimate(tables[m][name]) for m in MEASURES]
-        n = max((c.n for c in cells if c is not None), default=0)
-        lines.append(f"| {name} | {n} | " + " | ".join("–" if c is None else str(c) for c in cells) + " |")
-    lines += [
-        "",
-        f"| minus the embedded analyst, paired | features | {head} |",
-        "|---|---|" + "---|" * len(MEASURES),
-    ]
-    for name in names:
-        if name == ANALYST:
-            continue
-        cells = [difference(tables[m][name], tables[m][ANALYST]) for m in MEASURES]
-        n = max((c.n for c in cells if c is not None), default=0)
-        shown = ["–" if c is None else f"{c.value:+.3f} [{c.low:+.3f}, {c.high:+.3f}]" for c in cells]
-        lines.append(f"| {name} | {n} | " + " | ".join(shown) + " |")
-    return "\n".join(lines)
+    lines = [f"| {title} | features | {head} |", "|---|---|" + "---|" * len(MEASURES)]
+    for name, row in cells.items():
+        n = max((c.n for c in row if c is not None), default=0)
+        shown = ["–" if c is None else c.shown(sign) for c in row]
+        lines.append(f"| {name.replace('_', '-')} | {n} | " + " | ".join(shown) + " |")
+    return lines
 
 
 def label_lines(features: Sequence[TrialFeature]) -> str:

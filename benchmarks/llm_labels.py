@@ -7,8 +7,8 @@ explore; the model chooses on validate. Then the model reads every label on the 
 window per prompt, all of them (no stopping early): detection and fuzzing, balanced accuracy and AUC.
 Differences to the analyst are paired by feature; intervals are bootstrapped over features.
 
-Features are drawn at random among those with at least `STRONG_FIRINGS` strong firings on explore and a
-full set of sealed windows. Finished features are kept in a file beside the ledger and answers in the
+Features are drawn at random among those with at least 30 strong firings on explore, a full set of sealed
+windows and a label by the embedded analyst; how many were passed over is said. Finished features are kept in a file beside the ledger and answers in the
 ledger, so a run that was stopped goes on where it was and pays for nothing twice. Settings (subject,
 dictionary, corpus, tokens) are those of `glossator label`.
 """
@@ -19,26 +19,17 @@ import argparse
 import asyncio
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from glossator.agents.explainers.explain_feature import explain_feature
-from glossator.agents.explainers.explainer_settings import ExplainerSettings
-from glossator.agents.explainers.material import Material, OpenViews
-from glossator.agents.explainers.validated import ValidatedCandidate
 from glossator.agents.llm_calls.budget import Budget, Limits
 from glossator.agents.llm_calls.call_room import CallRoom
-from glossator.agents.llm_calls.model_spec import ModelSpec
-from glossator.agents.llm_calls.open_endpoint import open_endpoint
 from glossator.agents.llm_calls.prices import Prices
 from glossator.agents.llm_calls.token_counts import TokenCounter
-from glossator.agents.scorers.llm_bench import LlmBench
-from glossator.agents.scorers.llm_scores import score_with_llm
-from glossator.agents.scorers.llm_settings import LlmScoringSettings
-from glossator.agents.window_reading.reader import LlmReader
 from glossator.memory.call_store import CallStore
 from pydantic import JsonValue
 
@@ -54,9 +45,14 @@ from benchmarks.label_trial_table import (
     spent,
 )
 from benchmarks.report_form import Row, emit
-from glossator.agents.embedded_analyst.analyst import EmbeddedAnalyst
-from glossator.agents.feature_evidence import EvidenceSettings, gather_evidence
+from glossator.agents.explainers.explain_feature import explain_feature
+from glossator.agents.explainers.explainer_settings import ExplainerSettings
+from glossator.agents.explainers.material import Material, OpenViews
+from glossator.agents.explainers.validated import ValidatedCandidate
+from glossator.agents.feature_preparation import FeaturePreparation, PreparedFeature
 from glossator.agents.llm_calls.chat import ChatEndpoint, Role
+from glossator.agents.llm_calls.model_spec import ModelSpec
+from glossator.agents.llm_calls.open_endpoint import open_endpoint
 from glossator.agents.scorers import (
     STRONG,
     FeatureNeighbours,
@@ -65,9 +61,11 @@ from glossator.agents.scorers import (
     open_scoring_room,
 )
 from glossator.agents.scorers.examples import Group
-from glossator.probes.activation_index import ActivationIndex
+from glossator.agents.scorers.llm_bench import LlmBench
+from glossator.agents.scorers.llm_scores import score_with_llm
+from glossator.agents.scorers.llm_settings import LlmScoringSettings
+from glossator.agents.window_reading.reader import LlmReader
 from glossator.probes.negatives import WindowPool
-from glossator.probes.neighbours import nearest_by_direction
 from glossator.records import ExplanationMethod, FeatureRef, Score, ScoreMethod, content_id
 from glossator.session import Session
 from glossator.settings import load_settings
@@ -76,7 +74,6 @@ SEED = 0
 VERSION = 1
 """Raised whenever finished features would come out otherwise."""
 STRONG_FIRINGS = 30
-N_NEIGHBOURS = 8
 POOL, POOL_SEED = 256, 7
 
 
@@ -106,69 +103,59 @@ QUICK = Plan((4, 2, 2), (2, 1, 1), shown=4, negatives=2, rounds=1, validate=4, j
 class Trial(NamedTuple):
     """What all features of one trial share."""
 
-    session: Session
-    index: ActivationIndex
+    preparation: FeaturePreparation
     room: ScoringRoom
-    analyst: EmbeddedAnalyst
+    """Of the trial's own sizes."""
     calls: CallRoom
     plan: Plan
-    pools: tuple[WindowPool | None, WindowPool | None]
+    validate_pool: WindowPool | None
 
 
-def neighbours_of(session: Session, index: ActivationIndex, feature: int) -> FeatureNeighbours:
-    """The features whose windows make hard negatives."""
-    directions = session.dictionary.directions()
-    return FeatureNeighbours(
-        by_direction=tuple(nearest_by_direction(directions, feature, N_NEIGHBOURS).indices.tolist()),
-        by_coactivation=tuple(index.coactivation(feature, N_NEIGHBOURS).indices.tolist()),
-    )
+class Drawn(NamedTuple):
+    """The features of a trial."""
+
+    features: tuple[PreparedFeature, ...]
+    passed_over: dict[str, int]
+    """Why others that were drawn are not among them, and how many."""
 
 
-def draw(trial: Trial, n: int) -> list[FeatureRef]:
-    """`n` live features in random order, without those too rare for a full set of windows."""
-    session, index, names, chosen = trial.session, trial.index, trial.session.names(), list[FeatureRef]()
-    for feature in np.random.default_rng(SEED).permutation(index.live_features()).tolist():
-        ref = FeatureRef(subject=names.subject, dictionary=names.dictionary, index=int(feature))
+def draw(trial: Trial, n: int) -> Drawn:
+    """`n` live features in random order, of those that the analyst labels and that fire often enough."""
+    chosen, passed_over = list[PreparedFeature](), Counter[str]()
+    index = trial.preparation.index
+    for number in np.random.default_rng(SEED).permutation(index.live_features()).tolist():
+        ref = trial.preparation.ref(int(number))
         activation = index.explore.firings(ref.index).activation
         if np.count_nonzero(activation > STRONG * activation.max()) < STRONG_FIRINGS:
+            passed_over[f"fewer than {STRONG_FIRINGS} strong firings on explore"] += 1
             continue
-        group = trial.room.examples(ref, neighbours_of(session, index, ref.index)).group
-        if all(
-            np.count_nonzero(group == g) >= wanted
-            for g, wanted in zip(Group, trial.plan.detected, strict=True)
-        ):
-            chosen.append(ref)
+        feature = trial.preparation.prepare(ref)
+        group = trial.room.examples(ref, feature.neighbours).group
+        found = [int(np.count_nonzero(group == g)) for g in Group]
+        if feature.embedded is None:
+            passed_over["the embedded analyst abstains"] += 1
+        elif any(n < wanted for n, wanted in zip(found, trial.plan.detected, strict=True)):
+            passed_over["too few sealed windows"] += 1
+        else:
+            chosen.append(feature)
         if len(chosen) == n:
             break
-    return chosen
+    return Drawn(tuple(chosen), dict(passed_over))
 
 
-def material_of(trial: Trial, ref: FeatureRef, neighbours: FeatureNeighbours) -> Material:
-    """What explainers are given: everything measured on explore, and the analyst's label."""
-    shown = gather_evidence(
-        trial.index, ref, trial.session.token_effects()(ref.index), neighbours,
-        pool=trial.pools[0], embedder=trial.room.embedder, settings=EvidenceSettings(),
-    )  # fmt: skip
-    report = trial.analyst.explain(ref)
-    return Material(
-        feature=ref,
-        max_activation=shown.max_activation,
-        windows=shown.windows,
-        silent=shown.silent_windows,
-        effects=shown.effects,
-        embedded=report.explanation,
-        flags=report.flags,
-    )
-
-
-async def try_feature(trial: Trial, ref: FeatureRef) -> TrialFeature:
+async def try_feature(trial: Trial, feature: PreparedFeature) -> TrialFeature:
     """Explain one feature in every way and read all its labels on the same sealed windows."""
     began, plan, reader = time.perf_counter(), trial.plan, LlmReader(trial.calls, 1)
-    neighbours = neighbours_of(trial.session, trial.index, ref.index)
-    material = material_of(trial, ref, neighbours)
+    shown, preparation, neighbours = feature.shown, trial.preparation, feature.neighbours
+    material = Material(
+        feature=feature.ref, max_activation=shown.max_activation, windows=shown.windows,
+        silent=shown.silent_windows, effects=shown.effects, embedded=feature.embedded, evidence=feature.cited,
+    )  # fmt: skip
+    index = preparation.index
     views = OpenViews(
-        trial.index.explore, trial.index.validate, neighbours, *trial.pools, trial.room.embedder
-    )
+        index.explore, index.validate, neighbours,
+        preparation.explore_pool, trial.validate_pool, preparation.room.embedder,
+    )  # fmt: skip
     settings = ExplainerSettings(
         methods=(ExplanationMethod.ONE_SHOT, ExplanationMethod.CONTRASTIVE, ExplanationMethod.REFINED),
         n_windows=plan.shown,
@@ -185,7 +172,7 @@ async def try_feature(trial: Trial, ref: FeatureRef) -> TrialFeature:
         for i in explained.best_of_each_method()
     ]
     return TrialFeature(
-        feature=ref,
+        feature=feature.ref,
         labels=tuple(rows),
         rejected=explained.rejected,
         explaining=meter.spending,
@@ -246,17 +233,19 @@ class Finished:
             out.write(one.model_dump_json() + "\n")
 
 
-async def run(trial: Trial, refs: Sequence[FeatureRef], kept: Finished, minutes: float) -> list[TrialFeature]:
+async def run(
+    trial: Trial, features: Sequence[PreparedFeature], kept: Finished, minutes: float
+) -> list[TrialFeature]:
     """The features one after another; none is begun when the time is used up."""
     began, done = time.monotonic(), list[TrialFeature]()
     try:
-        for ref in refs:
-            one = kept.get(ref)
+        for feature in features:
+            one = kept.get(feature.ref)
             if one is None:
                 if minutes and time.monotonic() - began > 60 * minutes:
-                    print(f"time is up: {len(done)} of {len(refs)} features", file=sys.stderr, flush=True)
+                    print(f"time is up: {len(done)} of {len(features)} features", file=sys.stderr, flush=True)
                     break
-                one = await try_feature(trial, ref)
+                one = await try_feature(trial, feature)
                 kept.add(one)
             done.append(one)
             print(label_lines([one]), file=sys.stderr, flush=True)
@@ -268,55 +257,55 @@ async def run(trial: Trial, refs: Sequence[FeatureRef], kept: Finished, minutes:
 def open_trial(session: Session, endpoint: ChatEndpoint, plan: Plan) -> Trial:
     """Everything that is shared: index, room, analyst, calls; the index is built where there is none."""
     index, (firing, random, hard) = session.index(), plan.detected
+    preparation = FeaturePreparation(
+        index, session.dictionary, session.token_effects(), embedder=session.embedder, names=session.names()
+    )
     sizes = ScoringSettings(n_firing=firing, n_random=random, n_hard=hard, n_donors=0)
-    room = open_scoring_room(index, session.embedder, sizes)
     calls = CallRoom(
         {Role.EXPLAINER: endpoint, Role.SCORER: endpoint},
-        budget=Budget(Limits.parse("")), store=CallStore(session.ledger()),
-        slots=session.settings.llm_slots, counter=TokenCounter(), prices=Prices(), run="llm_labels",
+        budget=Budget(Limits()), store=CallStore(session.ledger()), slots=session.settings.llm_slots,
+        counter=TokenCounter(), prices=Prices(), run="llm_labels",
     )  # fmt: skip
-    explore, validate = (
-        WindowPool.draw(view, room.embedder, size=POOL, seed=POOL_SEED) if room.embedder else None
-        for view in (index.explore, index.validate)
-    )
-    analyst = EmbeddedAnalyst(index.explore, index.validate, room.embedder)
-    return Trial(session, index, room, analyst, calls, plan, (explore, validate))
+    embedder = preparation.room.embedder
+    pool = embedder and WindowPool.draw(index.validate, embedder, size=POOL, seed=POOL_SEED)
+    return Trial(preparation, open_scoring_room(index, session.embedder, sizes), calls, plan, pool)
 
 
-def rows_of(features: Sequence[TrialFeature]) -> list[Row]:
-    """Means, then what it cost."""
-    rows = [
-        Row(
-            f"{name}: {measure}",
-            "unscored" if (found := estimate(values)) is None else str(found),
-            f"n={found.n}" if found else "",
-        )
-        for measure in MEASURES
-        for name, values in by_method(features, measure).items()
-    ]
-    cost = spent(features)
-    seconds = sum(f.seconds for f in features)
+def rows_of(features: Sequence[TrialFeature], passed_over: dict[str, int]) -> list[Row]:
+    """Means, what it cost, and whom the draw left out."""
+    rows: list[Row] = []
+    for measure in MEASURES:
+        for name, values in by_method(features, measure).items():
+            found = estimate(values)
+            rows.append(Row(f"{name}: {measure}", "unscored" if found is None else found.shown()))
+    cost, n = spent(features), max(1, len(features))
+    unscored = ", ".join(f"{k}: {v}" for k, v in cost.unscored.items())
     return [
         *rows,
         Row("calls", str(cost.calls), f"and {cost.cached} answered from the ledger"),
         Row("tokens", f"{cost.input_tokens} in, {cost.output_tokens} out"),
-        Row("seconds per feature", f"{seconds / max(1, len(features)):.0f}"),
-        Row(
-            "unscored answers",
-            str(sum(cost.unscored.values())),
-            ", ".join(f"{k}: {v}" for k, v in cost.unscored.items()),
-        ),
+        Row("seconds per feature", f"{sum(f.seconds for f in features) / n:.0f}"),
+        Row("unscored answers", str(sum(cost.unscored.values())), unscored),
+        *(Row(f"passed over: {k}", str(v)) for k, v in passed_over.items()),
     ]
 
 
-def trial_of(arguments: argparse.Namespace, session: Session) -> list[TrialFeature]:
+class Outcome(NamedTuple):
+    """The finished features, and whom the draw left out."""
+
+    features: list[TrialFeature]
+    passed_over: dict[str, int]
+
+
+def outcome_of(arguments: argparse.Namespace, session: Session) -> Outcome:
+    """Run the trial that the command line asks for."""
     plan = QUICK if arguments.quick else Plan()
     spec = ModelSpec.parse(arguments.model, base_url=arguments.base_url)
     trial = open_trial(session, open_endpoint(spec, timeout=session.settings.llm_timeout), plan)
-    refs = draw(trial, arguments.features)
-    identity = [VERSION, trial.index.identity, arguments.model, asdict(plan)]
+    drawn = draw(trial, arguments.features)
+    identity = [VERSION, trial.preparation.index.identity, arguments.model, asdict(plan)]
     kept = Finished(session.settings.home / f"{content_id('llm-labels', identity)}.jsonl")
-    return asyncio.run(run(trial, refs, kept, arguments.minutes))
+    return Outcome(asyncio.run(run(trial, drawn.features, kept, arguments.minutes)), drawn.passed_over)
 
 
 def main() -> None:
@@ -331,17 +320,20 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one last line of JSON")
     chosen = parser.parse_args()
     with Session(load_settings({"llm_slots": 2, "llm_timeout": 600.0}).settings) as session:
-        features = trial_of(chosen, session)
+        features, passed_over = outcome_of(chosen, session)
         tokens = len(session.index().explore.text)
     keys: dict[str, JsonValue] = {
         **keys_of(features), "features": len(features), "model": chosen.model, "seed": SEED,
-        "explore_tokens": tokens, "plan": asdict(QUICK if chosen.quick else Plan()),
+        "passed_over": dict(passed_over), "explore_tokens": tokens, "plan": asdict(QUICK if chosen.quick else Plan()),
         "spending": spent(features).model_dump(mode="json"),
         "seconds_per_feature": round(sum(f.seconds for f in features) / max(1, len(features)), 1),
     }  # fmt: skip
     print(markdown(features))
-    title = f"Labels by {chosen.model}: {len(features)} random live features, {tokens} explore tokens, seed {SEED}"
-    emit(title, rows_of(features), keys, chosen.json)
+    title = (
+        f"Labels by {chosen.model}: {len(features)} random live features, {tokens} explore tokens, seed {SEED}; "
+        "means over features, both kinds of negatives weighing alike"
+    )
+    emit(title, rows_of(features, passed_over), keys, chosen.json)
 
 
 if __name__ == "__main__":
