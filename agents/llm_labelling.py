@@ -14,17 +14,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from glossator.agents.explainers.explain_feature import ExplainedFeature, explain_feature
-from glossator.agents.explainers.material import ExplainerSettings, Material, OpenViews
+from glossator.agents.admission import Admission
+from glossator.agents.explainers.explain_feature import explain_feature
+from glossator.agents.explainers.explainer_settings import ExplainerSettings
+from glossator.agents.explainers.material import Material, OpenViews
+from glossator.agents.explainers.validated import ExplainedFeature, ValidatedCandidate
 from glossator.agents.feature_preparation import FeaturePreparation, LabelledFeature, PreparedFeature
+from glossator.agents.llm_calls.budget import Budget
 from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.scorers import score_explanation
-from glossator.agents.scorers.llm_bench import LlmBench
+from glossator.agents.scorers.llm_bench import Activate, LlmBench, Losses
 from glossator.agents.scorers.llm_scores import score_with_llm
+from glossator.agents.scorers.llm_settings import LlmScoringSettings
 from glossator.agents.scorers.score_explanation import ScoredExplanation
 from glossator.agents.verdict import decide
+from glossator.agents.window_reading.reader import LlmReader
 from glossator.errors import BudgetSpent
-from glossator.records import Candidate, Evidence, Explanation, FeatureCard
+from glossator.records import Candidate, Explanation, LlmSpending
 
 PANEL = 12
 """Features whose embedded labels stand in for other features' labels in the shuffled baseline."""
@@ -32,12 +38,24 @@ PANEL = 12
 
 @dataclass(frozen=True)
 class LlmLabelling:
-    """What is asked of the model, feature by feature."""
+    """What is asked, of whom, and how much of it."""
 
-    bench: LlmBench
-    explainers: ExplainerSettings = field(default_factory=ExplainerSettings)
+    calls: CallRoom
+    budget: Budget
+    """The calls' own."""
+    explainers: ExplainerSettings | None = field(default_factory=ExplainerSettings)
+    """None asks no explainer: the embedded labels alone are read."""
+    scoring: LlmScoringSettings = field(default_factory=LlmScoringSettings)
+    windows_per_prompt: int | None = None
+    """None chooses by measured agreement where there are features enough to make that worth its calls."""
+    activate: Activate | None = None
+    """Needed by generation alone."""
+    losses: Losses | None = None
+    """Needed by surprisal alone."""
     side_by_side: int = 8
     """Features in work at once."""
+    expected: LlmSpending | None = None
+    """What one feature is expected to cost; under a budget, none is begun that would not be finished."""
 
 
 class LlmLabeller:
@@ -47,7 +65,7 @@ class LlmLabeller:
         """A labeller.
 
         Args:
-            preparation: what is measured; its scoring room is the bench's.
+            preparation: what is measured.
             asked: what is asked.
             panel: features whose embedded labels make the shuffled baseline; the same for a whole run,
                 whatever part of it is still to do.
@@ -57,12 +75,18 @@ class LlmLabeller:
 
     @property
     def _calls(self) -> CallRoom:
-        return self._asked.bench.calls
+        return self._asked.calls
 
     @cached_property
     def _others(self) -> list[Explanation]:
         reports = [self._preparation.analysed(self._preparation.ref(i)) for i in self._panel]
         return [r.explanation for r in reports if r is not None and r.explanation is not None]
+
+    def _shared(self) -> list[Explanation]:
+        """The panel's labels; whatever else takes long and all features share is made here as well."""
+        if self._asked.explainers is not None:
+            _ = self._preparation.room.validate_pool
+        return self._others
 
     def label(self, features: Sequence[int]) -> Iterator[LabelledFeature]:
         """Label `features`, each given out in order as soon as it and those before it are finished.
@@ -73,6 +97,7 @@ class LlmLabeller:
             EndpointError: the endpoint does not answer, after trying again.
         """
         spent: BudgetSpent | None = None
+        tasks: list[asyncio.Task[LabelledFeature]] = []
         with asyncio.Runner() as runner:
             try:
                 tasks = runner.run(self._start(features))
@@ -84,40 +109,58 @@ class LlmLabeller:
                     else:
                         yield made
             finally:
-                runner.run(self._calls.close())
-                self._computing.shutdown(cancel_futures=True)
+                runner.run(self._stop(tasks))
         if spent is not None:
             raise spent
 
     async def _start(self, features: Sequence[int]) -> list[asyncio.Task[LabelledFeature]]:
-        gate = asyncio.Semaphore(self._asked.side_by_side)
-        return [asyncio.create_task(self._label_in_turn(i, gate)) for i in features]
+        asked = self._asked
+        admission = Admission(asked.side_by_side, asked.budget, asked.expected)
+        windows = asked.windows_per_prompt or await self._measured_windows_per_prompt()
+        bench = LlmBench(
+            room=self._preparation.room,
+            calls=asked.calls,
+            reader=LlmReader(asked.calls, windows),
+            settings=asked.scoring,
+            activate=asked.activate,
+            losses=asked.losses,
+        )
+        return [asyncio.create_task(self._label_in_turn(i, bench, admission)) for i in features]
 
-    async def _label_in_turn(self, feature: int, gate: asyncio.Semaphore) -> LabelledFeature:
-        async with gate:
-            return await self._label(feature)
+    async def _stop(self, tasks: Sequence[asyncio.Task[LabelledFeature]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._calls.close()
+        self._computing.shutdown(cancel_futures=True)
 
-    async def _label(self, index: int) -> LabelledFeature:
+    async def _label_in_turn(self, feature: int, bench: LlmBench, admission: Admission) -> LabelledFeature:
+        async with admission.feature():
+            made = await self._label(feature, bench)
+            admission.finished(made.card.spending or LlmSpending())
+        return made
+
+    async def _label(self, index: int, bench: LlmBench) -> LabelledFeature:
         loop, preparation = asyncio.get_running_loop(), self._preparation
         with self._calls.meter() as meter:
-            feature = await loop.run_in_executor(
-                self._computing, preparation.prepare, preparation.ref(index)
-            )
+            feature = await loop.run_in_executor(self._computing, preparation.prepare, preparation.ref(index))
             if feature.unfit is not None:
                 verdict = decide(preparation.room.facts(feature.ref), None, ())
                 card = preparation.card(feature, None, (), feature.shown.evidence, verdict)
                 return LabelledFeature(card, feature.shown.evidence)
-            others = await loop.run_in_executor(self._computing, lambda: self._others)
-            explained = await self._explain(feature)
-            scored = {
-                c.explanation.id: await self._score(feature, c.explanation, others)
-                for c in explained.candidates
-            }
-        card, evidence = self._card(feature, explained, scored)
-        return LabelledFeature(card.model_copy(update={"spending": meter.spending}), evidence)
+            others = await loop.run_in_executor(self._computing, self._shared)
+            explained = await self._explain(feature, bench.reader)
+            best = [explained.candidates[i].explanation for i in explained.best_of_each_method()]
+            scores = await asyncio.gather(*(self._score(feature, e, others, bench) for e in best))
+            scored = {e.id: one for e, one in zip(best, scores, strict=True)}
+        made = self._card(feature, explained, scored, bench.reader.name)
+        return LabelledFeature(made.card.model_copy(update={"spending": meter.spending}), made.evidence)
 
-    async def _explain(self, feature: PreparedFeature) -> ExplainedFeature:
-        shown, index = feature.shown, self._preparation.index
+    async def _explain(self, feature: PreparedFeature, reader: LlmReader) -> ExplainedFeature:
+        shown, preparation, asked = feature.shown, self._preparation, self._asked
+        if asked.explainers is None:
+            alone = () if feature.embedded is None else (ValidatedCandidate(feature.embedded),)
+            return ExplainedFeature(alone, 0 if alone else None, {})
         material = Material(
             feature=feature.ref,
             max_activation=shown.max_activation,
@@ -126,13 +169,24 @@ class LlmLabeller:
             effects=shown.effects,
             embedded=feature.embedded,
             evidence=feature.cited,
+            flags=() if feature.report is None else feature.report.flags,
         )
-        views = OpenViews(index.explore, index.validate, feature.neighbours)
-        bench = self._asked.bench
-        return await explain_feature(self._calls, bench.reader, views, material, self._asked.explainers)
+        views = OpenViews(
+            explore=preparation.index.explore,
+            validate=preparation.index.validate,
+            neighbours=feature.neighbours,
+            explore_pool=preparation.explore_pool,
+            validate_pool=preparation.room.validate_pool,
+            embedder=preparation.room.embedder,
+        )
+        return await explain_feature(self._calls, reader, views, material, asked.explainers)
 
     async def _score(
-        self, feature: PreparedFeature, explanation: Explanation, others: Sequence[Explanation]
+        self,
+        feature: PreparedFeature,
+        explanation: Explanation,
+        others: Sequence[Explanation],
+        bench: LlmBench,
     ) -> ScoredExplanation:
         """By the readers that cost nothing, then by the LLM."""
         room = self._preparation.room
@@ -143,14 +197,18 @@ class LlmLabeller:
             ),
         )
         asked = await score_with_llm(
-            self._asked.bench, explanation, others, analyst=feature.embedded, neighbours=feature.neighbours
+            bench, explanation, others, analyst=feature.embedded, neighbours=feature.neighbours
         )
         evidence = {e.id: e for e in (*computed.evidence, *asked.evidence)}
         return ScoredExplanation((*computed.scores, *asked.scores), tuple(evidence.values()))
 
     def _card(
-        self, feature: PreparedFeature, explained: ExplainedFeature, scored: dict[str, ScoredExplanation]
-    ) -> tuple[FeatureCard, tuple[Evidence, ...]]:
+        self,
+        feature: PreparedFeature,
+        explained: ExplainedFeature,
+        scored: dict[str, ScoredExplanation],
+        reader: str,
+    ) -> LabelledFeature:
         chosen = None if explained.chosen is None else explained.candidates[explained.chosen].explanation
         candidates = tuple(
             Candidate(
@@ -161,16 +219,17 @@ class LlmLabeller:
                 validate_n=c.n,
             )
             for c in explained.candidates
+            if c.explanation.id in scored
         )
         scores = scored[chosen.id].scores if chosen is not None else ()
         tried = (*(f"{c.explanation.text} ({c.explanation.author})" for c in candidates), *feature.tried)
-        room, reader = self._preparation.room, self._asked.bench.reader.name
-        verdict = decide(room.facts(feature.ref), chosen, scores, tried, reader=reader)
+        facts = self._preparation.room.facts(feature.ref)
+        verdict = decide(facts, chosen, scores, tried, reader=reader)
         measured = {e.id: e for s in scored.values() for e in s.evidence}
         evidence = (*feature.shown.evidence, *measured.values())
         card = self._preparation.card(feature, chosen, scores, evidence, verdict)
         update = {"candidates": candidates, "rejected": dict(explained.rejected)}
-        return card.model_copy(update=update), evidence
+        return LabelledFeature(card.model_copy(update=update), evidence)
 
 
 async def _finished(task: asyncio.Task[LabelledFeature]) -> LabelledFeature:

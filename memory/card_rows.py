@@ -21,26 +21,28 @@ class CardRows(NamedTuple):
 
 
 def card_rows(card: FeatureCard, evidence: Sequence[Evidence]) -> CardRows:
-    """Rows of `card` with its explanation, scores and `evidence`.
+    """Rows of `card` with its explanation, those it was chosen from, its scores and `evidence`.
 
     Raises:
         StorageError: A number in the card is not finite.
 
     """
-    claim = card.explanation
+    tried = (card.explanation, *(c.explanation for c in card.candidates))
+    claims = {claim.id: claim for claim in tried if claim is not None}
     try:
         card_id = content_id("c", card.model_dump(mode="json"))
     except ValueError as error:
         raise StorageError(
             f"the card of {card.feature} holds a number that is not finite: measure it again"
         ) from error
-    features = {str(f): f for f in (card.feature, *(e.feature for e in evidence))}
+    named = (card.feature, *(e.feature for e in evidence), *(c.feature for c in claims.values()))
+    features = {str(f): f for f in named}
     return CardRows(
         card_id,
         (
             (FeatureRow, [_feature_row(f) for f in features.values()]),
             (EvidenceRow, [_evidence_row(e) for e in evidence]),
-            (ExplanationRow, [_explanation_row(claim)] if claim else []),
+            (ExplanationRow, [_explanation_row(c) for c in claims.values()]),
             (CardRow, [_card_row(card_id, card)]),
             (ScoreRow, _score_rows(card_id, card)),
         ),

@@ -11,16 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Executable, Select, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 import glossator
 from glossator.errors import CorruptFileError
 from glossator.memory.card_rows import card_rows, plain_json
 from glossator.memory.ledger_engine import (
+    add_missing_tables,
     open_server,
     open_sqlite,
     page_check,
@@ -140,6 +141,14 @@ class Ledger:
         found = self._texts(select(CardRow.record).where(CardRow.id == newest))
         return self._read(FeatureCard, found[0]) if found else None
 
+    def card_history(self, feature: FeatureRef) -> list[FeatureCard]:
+        """Every card of `feature`, newest first, each once; empty if it was never looked at."""
+        newest = func.max(RunItemRow.seq)
+        items = select(RunItemRow.card, newest.label("seq")).where(RunItemRow.feature == str(feature))
+        last = items.group_by(RunItemRow.card).subquery()
+        query = select(CardRow.record).join(last, last.c.card == CardRow.id).order_by(last.c.seq.desc())
+        return [self._read(FeatureCard, text) for text in self._texts(query)]
+
     def cards(self, subject: str | None = None, dictionary: str | None = None) -> Iterator[StoredCard]:
         """The current card of each feature, by subject, dictionary and index."""
         query = select(CardRow.id, CardRow.record).join(RunItemRow, RunItemRow.card == CardRow.id)
@@ -220,12 +229,22 @@ class Ledger:
         with reading(self._engine, self.where) as connection:
             version = schema_version(connection)
         refuse_newer(version, self.where)
-        if version is not None:
+        if version == SCHEMA_VERSION:
             return
         with writing(self._engine, self.where) as connection:
-            Table.metadata.create_all(connection)
+            add_missing_tables(connection, self.where)
             row = {"version": SCHEMA_VERSION, "written_by": glossator.__version__, "at": _now()}
             self._add(connection, SchemaRow, [row])
+
+    def add_rows(self, table: type[Table], rows: Sequence[Mapping[str, object]]) -> None:
+        """Add `rows` to `table` in one transaction; those whose key is there already are left out."""
+        with writing(self._engine, self.where) as connection:
+            self._add(connection, table, rows)
+
+    def read_rows(self, query: Executable) -> Sequence[Mapping[str, Any]]:
+        """What `query` finds, all at once: values by the names of columns."""
+        with reading(self._engine, self.where) as connection:
+            return [{**row} for row in connection.execute(query).mappings()]
 
     def _add(self, connection: Connection, table: type[Table], rows: Sequence[Mapping[str, object]]) -> None:
         if rows:

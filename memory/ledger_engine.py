@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, exc, func, insp
 from sqlalchemy.engine import make_url
 
 from glossator.errors import BusyError, CorruptFileError, MissingExtraError, SettingsError, StorageError
-from glossator.memory.ledger_tables import SCHEMA_VERSION, SchemaRow
+from glossator.memory.ledger_tables import ADDED_IN, SCHEMA_VERSION, SchemaRow, Table
 
 BUSY_SECONDS = 60
 """How long a writer waits for another one."""
@@ -152,6 +152,22 @@ def refuse_newer(version: int | None, where: str) -> None:
             f"the ledger {where!r} was written by a newer Glossator (schema {version}; this one reads up to "
             f"{SCHEMA_VERSION}): upgrade Glossator, or set --home to another folder"
         )
+
+
+def add_missing_tables(connection: Connection, where: str) -> None:
+    """Make all tables, or those that an older ledger lacks; inside the caller's write transaction.
+
+    Another process may have been first: what is there is looked at under the write lock.
+    """
+    version = schema_version(connection)
+    refuse_newer(version, where)
+    if version is None:
+        Table.metadata.create_all(connection)
+        return
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"LOCK TABLE {SchemaRow.__tablename__} IN EXCLUSIVE MODE")
+    added = [t for v, tables in sorted(ADDED_IN.items()) if v > version for t in tables]
+    Table.metadata.create_all(connection, tables=[Table.metadata.tables[t.__tablename__] for t in added])
 
 
 def page_check(engine: Engine, where: str) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from sqlalchemy import DDL, Float, ForeignKey, Index, Integer, MetaData, String, Text, UniqueConstraint, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 1
-"""Raised by one whenever a table changes; an older Glossator refuses a newer ledger."""
+SCHEMA_VERSION = 2
+"""Raised by one whenever a table changes; an older Glossator refuses a newer ledger.
+
+Version 2 added `llm_calls`."""
 
 
 class Table(DeclarativeBase):
@@ -109,6 +111,34 @@ class RunItemRow(Table):
     card: Mapped[str] = mapped_column(ForeignKey("cards.id"))
     at: Mapped[str] = mapped_column(String(40))
     __table_args__ = (UniqueConstraint("run", "feature", "card"), Index("run_items_latest", "feature", "seq"))
+
+
+class LlmCallRow(Table):
+    """One answer of a language model that was paid for. What was asked is kept as a hash only: prompts
+    of scorers hold sealed text."""
+
+    __tablename__ = "llm_calls"
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    identity: Mapped[str] = mapped_column(String(400), index=True)
+    model: Mapped[str] = mapped_column(String(200))
+    role: Mapped[str] = mapped_column(String(20))
+    run: Mapped[str] = mapped_column(String(40))
+    prompt: Mapped[str] = mapped_column(String(80))
+    prompt_version: Mapped[int] = mapped_column(Integer)
+    prompt_sha256: Mapped[str] = mapped_column(String(64))
+    answer: Mapped[str] = mapped_column(Text)
+    input_tokens: Mapped[int | None] = mapped_column(Integer)
+    output_tokens: Mapped[int | None] = mapped_column(Integer)
+    cached_tokens: Mapped[int] = mapped_column(Integer)
+    counter: Mapped[str] = mapped_column(String(80))
+    estimated_input: Mapped[int] = mapped_column(Integer)
+    estimated_output: Mapped[int] = mapped_column(Integer)
+    usd: Mapped[float | None] = mapped_column(Float)
+    at: Mapped[str] = mapped_column(String(40))
+
+
+ADDED_IN: dict[int, tuple[type[Table], ...]] = {2: (LlmCallRow,)}
+"""Tables that a ledger of an older version lacks, by the version that added them."""
 
 
 _SQLITE_GUARD = """CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table}

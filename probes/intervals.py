@@ -58,7 +58,7 @@ def metric_intervals(
 ) -> tuple[Interval, ...]:
     """The interval of each metric, from one set of bootstrap draws over documents."""
     table = _contributing(_table(counts), metrics)
-    totals = _draw_totals(table, np.random.default_rng(seed), draws)
+    totals = draw_totals(table, np.random.default_rng(seed), draws)
     return tuple(_metric_interval(table, totals, metric) for metric in metrics)
 
 
@@ -71,9 +71,9 @@ def paired_difference(
     """
     joint = np.concatenate([_table(first), _table(second)], axis=1)
     joint = joint[joint.any(axis=1)]
-    totals = _draw_totals(joint, np.random.default_rng(seed), draws)
+    totals = draw_totals(joint, np.random.default_rng(seed), draws)
     differences = _metric(totals[:, :4], metric) - _metric(totals[:, 4:], metric)
-    spread = _percentiles(differences, len(joint))
+    spread = percentile_ends(differences, len(joint))
     if spread is not None:
         return Interval(low=spread[0], high=spread[1], method="paired bootstrap over documents")
     a, b = (_metric_interval(t, t[:0].astype(float), metric) for t in (joint[:, :4], joint[:, 4:]))
@@ -99,7 +99,7 @@ def replicated_intervals(
     joint = np.concatenate([_table(c) for c in replicates], axis=1)
     joint = joint[joint.any(axis=1)]
     rng, n = np.random.default_rng(seed), len(replicates)
-    totals = _draw_totals(joint, rng, draws)
+    totals = draw_totals(joint, rng, draws)
     drawn = rng.integers(n, size=(len(totals), n))
     found: list[Interval] = []
     for metric in metrics:
@@ -107,7 +107,7 @@ def replicated_intervals(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing is nan, and left out below
             means = np.nanmean(np.take_along_axis(values, drawn, axis=1), axis=1)
-        ends = _percentiles(means, min(n, len(joint)))
+        ends = percentile_ends(means, min(n, len(joint)))
         if ends is None:
             found += metric_intervals(replicates[0], [metric], seed=seed, draws=draws)
         else:
@@ -142,9 +142,10 @@ def _metric(totals: Float[np.ndarray, "draws 4"], metric: Metric) -> Float[np.nd
     raise ValueError(f"{metric!r} has no counts: use auc_interval")
 
 
-def _draw_totals(
+def draw_totals(
     table: Float[np.ndarray, "documents columns"], rng: np.random.Generator, draws: int
 ) -> Float[np.ndarray, "draws columns"]:
+    """The sum over documents drawn with replacement, `draws` times; no rows without documents."""
     table = _blocks(table)
     documents = len(table)
     if documents == 0:
@@ -170,7 +171,7 @@ def _metric_interval(
     table: Float[np.ndarray, "documents 4"], totals: Float[np.ndarray, "draws 4"], metric: Metric
 ) -> Interval:
     informative = _contributing(table, [metric])
-    spread = _percentiles(_metric(totals, metric), len(informative)) if len(totals) else None
+    spread = percentile_ends(_metric(totals, metric), len(informative)) if len(totals) else None
     if metric is Metric.BALANCED_ACCURACY:
         low, high = _mover(table, by_document=spread is None)
         if spread is not None:
@@ -189,7 +190,7 @@ class Ends(NamedTuple):
     high: float
 
 
-def _percentiles(values: Float[np.ndarray, " draws"], clusters: int) -> Ends | None:
+def percentile_ends(values: Float[np.ndarray, " draws"], clusters: int) -> Ends | None:
     """Percentiles widened for few clusters; None without spread."""
     defined = values[~np.isnan(values)]
     if clusters < 2 or not len(defined) or float(np.ptp(defined)) < 1e-12:

@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Literal, cast
 
@@ -105,7 +105,7 @@ def _filled(prompt: str, name: str, form: Form, value: Value) -> str:
     return "\n".join(lines)
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_prompt(name: str) -> PromptFile:
     """The prompt file `name` (without its ending).
 

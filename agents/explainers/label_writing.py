@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pydantic import BaseModel, field_validator
@@ -25,6 +25,8 @@ HALVINGS = 3
 """How often the windows are halved where the prompt is longer than the model's context."""
 _TOKENS, _TOKENS_WITH_PREDICATE = 100, 400
 _LONGEST_PROSE = 300
+THINKING_TOKENS = 2048
+"""Granted when an answer was cut: the model thinks first, or is chatty."""
 
 
 class LabelAnswer(BaseModel):
@@ -99,13 +101,24 @@ class LabelWriter:
 
     async def _ask(self, question: Question, sample: int) -> _Answered | Unscored:
         """The answer, with fewer windows as long as the prompt is longer than the context."""
+        answer: LabelAnswer | Unscored = Unscored(UnscoredReason.CONTEXT_TOO_SMALL)
         for halvings in range(HALVINGS + 1):
             prompt = question.prompt(halvings)
-            answer = await self.calls.ask(_call(question, prompt, sample), _read)
+            answer = await self._answer(question, prompt, sample)
             if isinstance(answer, LabelAnswer):
                 return _Answered(answer, prompt)
             if answer.reason is not UnscoredReason.CONTEXT_TOO_SMALL:
                 break
+        return answer
+
+    async def _answer(
+        self, question: Question, prompt: RenderedPrompt, sample: int
+    ) -> LabelAnswer | Unscored:
+        """One answer; asked again with more room where it was cut."""
+        call = _call(question, prompt, sample)
+        answer = await self.calls.ask(call, _read)
+        if isinstance(answer, Unscored) and answer.reason is UnscoredReason.CUT:
+            return await self.calls.ask(replace(call, max_tokens=THINKING_TOKENS), _read)
         return answer
 
     def _predicate(self, question: Question, answer: LabelAnswer) -> Predicate | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from glossator.agents.scorers.room import FeatureNeighbours
 from glossator.errors import GlossatorError
@@ -21,7 +21,7 @@ class OpenViews:
     """Shown to explainers."""
     validate: ValidateView
     """Read by the scorer's model to choose among candidates; never shown to explainers."""
-    neighbours: FeatureNeighbours = FeatureNeighbours()
+    neighbours: FeatureNeighbours = field(default_factory=FeatureNeighbours)
     """Features whose windows make hard negatives."""
     explore_pool: WindowPool | None = None
     """Random windows of `explore`, embedded; None leaves out near windows."""

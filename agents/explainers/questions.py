@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from glossator.agents.explainers.explainer_settings import ExplainerSettings
@@ -100,13 +99,9 @@ class Question:
         )
 
     def _firing(self, n: int, halvings: int) -> list[str]:
-        n = min(n, self.settings.n_windows)
-        return self._lines(
-            spread(self.material.windows, _halved(min(n, len(self.material.windows)), halvings))
-        )
-
-    def _lines(self, windows: Sequence[Window]) -> list[str]:
-        return firing_lines(windows, self.material.max_activation)
+        n = min(n, self.settings.n_windows, len(self.material.windows))
+        shown = spread(self.material.windows, _halved(n, halvings))
+        return firing_lines(shown, self.material.max_activation)
 
 
 def _halved(n: int, times: int) -> int:

@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from glossator.agents.llm_calls.call_room import CallRoom
 from jaxtyping import Float
 
-from glossator.agents.llm_calls.call_room import CallRoom
+from glossator.agents.scorers.examples import seed_of
 from glossator.agents.scorers.llm_settings import LlmScoringSettings
 from glossator.agents.scorers.room import ScoringRoom
+from glossator.agents.scorers.sequential import Bootstrap
 from glossator.agents.window_reading.reader import LlmReader
+from glossator.records import FeatureRef
 
 Activate = Callable[[int, Sequence[str]], Float[np.ndarray, " texts"]]
 """The feature's largest activation on each text."""
@@ -31,3 +34,7 @@ class LlmBench:
     """Needed by generation alone."""
     losses: Losses | None = None
     """Needed by surprisal alone."""
+
+    def bootstrap(self, feature: FeatureRef) -> Bootstrap:
+        """How intervals of a feature's scores are drawn: as for every other reader."""
+        return Bootstrap(seed_of(feature, "bootstrap"), self.room.settings.draws)

@@ -11,12 +11,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import numpy as np
+from glossator.agents.llm_calls.call_room import CallRoom
 from jaxtyping import Bool, Float, Int8
 
 from glossator.agents.llm_calls.answer_parsing import ReadVerdict, read_verdicts, verdict_schema
-from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.llm_calls.chat import Call, Role, Unscored, UnscoredReason
 from glossator.prompts.fence import fenced
 from glossator.prompts.prompt_file import PromptFile, load_prompt
@@ -28,7 +29,8 @@ SPARE_TOKENS = 16
 """Answer tokens granted beyond the verdicts themselves."""
 THINKING_TOKENS = 2048
 """Granted when an answer was cut: the model thinks, or is chatty."""
-_PER_VERDICT = 8
+_PER_VERDICT = 10
+Question = Literal["detection", "fuzzing"]
 _TOP_LOGPROBS = 5
 
 
@@ -50,6 +52,17 @@ class Readings:
     def __len__(self) -> int:
         return len(self.fires)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Readings]) -> Readings:
+        """The readings of all parts, in order; needs at least one part, all asked by the same prompt."""
+        return cls(
+            fires=np.concatenate([p.fires for p in parts]),
+            probability=np.concatenate([p.probability for p in parts]),
+            reasons=tuple(reason for p in parts for reason in p.reasons),
+            calls=sum(p.calls for p in parts),
+            prompt=parts[0].prompt,
+        )
+
     @property
     def answered(self) -> Bool[np.ndarray, " windows"]:
         """Which windows have a verdict."""
@@ -59,9 +72,7 @@ class Readings:
 class LlmReader:
     """Asks the scorer model whether a claim fits windows (detection) or marks in them (fuzzing)."""
 
-    def __init__(
-        self, calls: CallRoom, windows_per_prompt: int, *, spare_tokens: int = SPARE_TOKENS
-    ) -> None:
+    def __init__(self, calls: CallRoom, windows_per_prompt: int, *, spare_tokens: int = SPARE_TOKENS) -> None:
         """A reader.
 
         Args:
@@ -81,17 +92,24 @@ class LlmReader:
         """The scorer model's name."""
         return self._calls.model(Role.SCORER)
 
+    def prompt(self, question: Question) -> PromptRef:
+        """The prompt that asks it."""
+        return self._prompt_file(question).ref
+
     async def detect(self, claim: str, texts: Sequence[str]) -> Readings:
-        """Does the feature that `claim` describes fire anywhere in each text?"""
+        """Whether the feature that `claim` describes fires anywhere in each text."""
         return await self._read("detection", claim, texts)
 
     async def fuzz(self, claim: str, marked_texts: Sequence[str]) -> Readings:
-        """Are the marked tokens (`fence.marked`) those that `claim` describes?"""
+        """Whether the marked tokens (`fence.marked`) are those that `claim` describes."""
         return await self._read("fuzzing", claim, marked_texts)
 
-    async def _read(self, question: str, claim: str, texts: Sequence[str]) -> Readings:
+    def _prompt_file(self, question: Question) -> PromptFile:
+        return load_prompt(f"{question}_{'one' if self.windows_per_prompt == 1 else 'many'}")
+
+    async def _read(self, question: Question, claim: str, texts: Sequence[str]) -> Readings:
         n = self.windows_per_prompt
-        prompt = load_prompt(f"{question}_{'one' if n == 1 else 'many'}")
+        prompt = self._prompt_file(question)
         chunks = [texts[i : i + n] for i in range(0, len(texts), n)]
         answers = await asyncio.gather(*(self._ask(prompt, claim, chunk) for chunk in chunks))
         verdicts = [v for answer in answers for v in answer.verdicts]

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 import glossator
+from glossator.commands.compare import compare_command
 from glossator.commands.config import config_command
 from glossator.commands.doctor import doctor_command
 from glossator.commands.index import app as index_app
@@ -57,6 +58,7 @@ app = typer.Typer(
 app.command("doctor")(doctor_command)
 app.command("label")(label_command)
 app.command("show")(show_command)
+app.command("compare")(compare_command)
 app.command("search")(search_command)
 app.add_typer(index_app, name="index")
 app.add_typer(memory_app, name="memory")

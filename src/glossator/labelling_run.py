@@ -10,14 +10,17 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import glossator
+from glossator.errors import SettingsError
 from glossator.records import FeatureCard, FeatureRef, content_id
 from glossator.session import Session
 
 if TYPE_CHECKING:
     from glossator.agents.feature_preparation import LabelledFeature
+    from glossator.llm_plan import LlmPlan
+    from glossator.llm_work import Estimate, LlmWork
     from glossator.probes.activation_index import ActivationIndex
 else:
-    ActivationIndex = LabelledFeature = Any
+    ActivationIndex = Estimate = LabelledFeature = LlmPlan = LlmWork = Any
 
 
 class FinishedFeature(NamedTuple):
@@ -32,11 +35,19 @@ class LabellingRun:
     """One run of `label` over some features of one index."""
 
     def __init__(
-        self, session: Session, index: ActivationIndex, features: Sequence[int], *, force: bool
+        self,
+        session: Session,
+        index: ActivationIndex,
+        features: Sequence[int],
+        *,
+        force: bool,
+        plan: LlmPlan | None = None,
     ) -> None:
-        self._session, self._index, self._features = session, index, features
+        """A run over `features`; without a plan, no LLM is asked. `force` labels again, and answers that
+        the ledger holds still cost nothing."""
+        self._session, self._index, self._features, self._plan = session, index, features, plan
         self._names = session.names()
-        self._key = _work_key(session, index)
+        self._key = _work_key(session, index, plan)
         done = {} if force else session.ledger().items_done(self._key)
         wanted = {str(self._ref(i)): i for i in features}
         self._stored = {wanted[name]: card for name, card in done.items() if name in wanted}
@@ -53,7 +64,7 @@ class LabellingRun:
         run = ledger.start_run("label", facts, self._key)
         stored = {c.card.feature.index: c.card for c in ledger.cards_by_id(self._stored.values())}
         missing = [i for i in self._features if i not in stored]
-        labelled = self._labelled(missing) if missing else iter(())
+        labelled = self._labelled(run, missing) if missing else iter(())
         for feature in self._features:
             if feature in stored:
                 ledger.save_card(run, stored[feature])  # makes it the current card again
@@ -63,7 +74,14 @@ class LabellingRun:
                 ledger.save_card(run, made.card, made.evidence)
                 yield FinishedFeature(made.card, from_ledger=False)
 
-    def _labelled(self, features: list[int]) -> Iterator[LabelledFeature]:
+    def estimate(self) -> Estimate:
+        """What the features that are still to be labelled would take; nothing is asked or stored."""
+        missing = [i for i in self._features if i not in self._stored]
+        return self._work().estimate(missing)
+
+    def _labelled(self, run: str, features: list[int]) -> Iterator[LabelledFeature]:
+        if self._plan is not None:
+            return self._work().labeller(run, features).label(features)
         from glossator.agents.labelling import label_features
 
         return label_features(
@@ -75,20 +93,37 @@ class LabellingRun:
             names=self._names,
         )
 
+    def _work(self) -> LlmWork:
+        from glossator.agents.feature_preparation import FeaturePreparation
+        from glossator.llm_work import LlmWork as Work
+
+        if self._plan is None:
+            raise SettingsError("no model is set, so nothing would be asked: set --explainer")
+        preparation = FeaturePreparation(
+            self._index,
+            self._session.dictionary,
+            self._session.token_effects(),
+            embedder=self._session.embedder,
+            names=self._names,
+        )
+        return Work(self._session, self._plan, preparation, self._features)
+
     def _ref(self, feature: int) -> FeatureRef:
         return FeatureRef(subject=self._names.subject, dictionary=self._names.dictionary, index=feature)
 
 
-def _work_key(session: Session, index: ActivationIndex) -> str:
+def _work_key(session: Session, index: ActivationIndex, plan: LlmPlan | None) -> str:
     """What decides a label, apart from the feature."""
     from glossator.agents.embedded_analyst.analyst import AUTHOR
+    from glossator.prompts.prompt_file import all_prompts
 
-    return content_id(
-        "w",
-        {
-            "index": index.identity,
-            "names": list(session.names()),
-            "embedder": session.embedder.fingerprint(),
-            "author": [AUTHOR, glossator.__version__],
-        },
-    )
+    work: dict[str, object] = {
+        "index": index.identity,
+        "names": list(session.names()),
+        "embedder": session.embedder.fingerprint(),
+        "author": [AUTHOR, glossator.__version__],
+    }
+    if plan is not None:
+        prompts = [[ref.name, ref.sha256] for ref in all_prompts()]
+        work |= {"llm": plan.work(session.settings), "prompts": prompts}
+    return content_id("w", work)

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from glossator.probes.dictionary import Dictionary
     from glossator.probes.sentence_embedder import Embedder
     from glossator.probes.subject import Subject
+    from glossator.probes.text_activations import TextActivations
+    from glossator.probes.text_losses import PrefixLosses
     from glossator.probes.token_effects import TokenEffects
     from glossator.report.progress import TaskProgress
 else:
     ActivationIndex = BuildProgress = Corpus = Dictionary = Embedder = FindingsIndex = Ledger = Any
-    Subject = TaskProgress = TokenEffects = Any
+    PrefixLosses = Subject = TaskProgress = TextActivations = TokenEffects = Any
 
 STARTER_SUBJECT_NAME = "smollm2-135m"
 EFFECTS = 10
@@ -192,6 +194,18 @@ class Session:
             return top_token_effects(self.subject, residual[0], EFFECTS)
 
         return effects
+
+    def text_activations(self) -> TextActivations:
+        """A feature's activation on texts that no index holds; loads subject and dictionary."""
+        from glossator.probes.text_activations import TextActivations as Activations
+
+        return Activations(self.subject, self.dictionary, context=self.settings.context)
+
+    def prefix_losses(self) -> PrefixLosses:
+        """The subject's losses on texts after a prefix; loads the subject."""
+        from glossator.probes.text_losses import PrefixLosses as Losses
+
+        return Losses(self.subject)
 
     def build_index(self) -> ActivationIndex:
         """Build the index that the settings ask for; finishes or repairs one that stands."""

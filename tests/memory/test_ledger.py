@@ -16,6 +16,7 @@ from sqlalchemy import create_mock_engine
 from sqlalchemy.dialects import postgresql
 
 from glossator.errors import CorruptFileError, MissingExtraError, SettingsError, StorageError
+from glossator.memory.call_store import CallStore, StoredCall
 from glossator.memory.ledger import Ledger
 from glossator.memory.ledger_tables import Table
 from glossator.records import (
@@ -27,6 +28,7 @@ from glossator.records import (
     Interval,
     Metric,
     Negatives,
+    PromptRef,
     Score,
     ScoreMethod,
     Split,
@@ -60,6 +62,15 @@ def card(
         evidence=(evidence.id,), index_identity="i" * 64,
     )  # fmt: skip
     return made, (evidence,)
+
+
+def paid_call() -> StoredCall:
+    ref = PromptRef(name="detection_one", version=1, sha256="0" * 64)
+    return StoredCall(
+        key="0" * 64, identity="scripted", model="m", role="scorer", run="", prompt=ref, answer='["1"]',
+        input_tokens=1, output_tokens=1, cached_tokens=0, counter="c", estimated_input=1, estimated_output=1,
+        usd=None,
+    )  # fmt: skip
 
 
 def save_many(ledger: Ledger, run: str, count: int) -> None:
@@ -110,10 +121,11 @@ def test_facts_cannot_be_changed_or_deleted(tmp_path: Path) -> None:
     path = tmp_path / "l.sqlite"
     with Ledger.open(path) as ledger:
         ledger.save_card(ledger.start_run("label", {}), *card(1))
+        CallStore(ledger).add([paid_call()])
     database = sqlite3.connect(path)
     tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type='table'")]
     facts = [t for t in tables if not t.startswith("sqlite_")]
-    assert len(facts) == 8
+    assert len(facts) == 9
     for table in facts:
         column = database.execute(f"SELECT name FROM pragma_table_info('{table}')").fetchone()[0]
         for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET {column} = {column}"):
@@ -230,7 +242,7 @@ def test_postgresql_gets_tables_guards_and_harmless_repeats() -> None:
     engine = create_mock_engine("postgresql+psycopg://", record)
     Table.metadata.create_all(engine, checkfirst=False)
     made = "\n".join(statements)
-    assert made.count("CREATE TABLE") == made.count("BEFORE UPDATE OR DELETE OR TRUNCATE") == 8
+    assert made.count("CREATE TABLE") == made.count("BEFORE UPDATE OR DELETE OR TRUNCATE") == 9
     assert made.index("FUNCTION glossator_append_only() RETURNS trigger") < made.index("CREATE TABLE")
     assert "RAISE(ABORT" not in made
 
@@ -239,6 +251,7 @@ WRITER = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from test_ledger import card
+from glossator.memory.call_store import CallStore, StoredCall
 from glossator.memory.ledger import Ledger
 ledger = Ledger.open(sys.argv[2])
 run = ledger.start_run("label", {}, "key")

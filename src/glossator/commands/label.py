@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from glossator.commands.estimate_output import print_estimate
 from glossator.commands.result_output import JsonFlag, note, print_rich, wants_json
 from glossator.commands.settings_flags import with_settings
 
 if TYPE_CHECKING:
+    from glossator.errors import BudgetSpent
+    from glossator.labelling_run import LabellingRun
     from glossator.probes.activation_index import ActivationIndex
     from glossator.records import FeatureCard
     from glossator.report.progress import TaskProgress
     from glossator.session import Session
     from glossator.settings import EffectiveSettings, Settings
 else:
-    ActivationIndex = EffectiveSettings = FeatureCard = Session = Settings = TaskProgress = Any
+    ActivationIndex = BudgetSpent = EffectiveSettings = FeatureCard = LabellingRun = Any
+    Session = Settings = TaskProgress = Any
 
 
 @with_settings
@@ -33,23 +37,53 @@ def label_command(
         typer.Option(help="Folder for report.html and cards.jsonl; by default in the home folder."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Label again what is already labelled.")] = False,
+    budget: Annotated[
+        str | None, typer.Option(help="What may be spent on LLM calls, such as 2usd, 500calls or 1Mtokens,30min.")
+    ] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say what LLM calls would be made and cost, and make none.")
+    ] = False,
+    explain_by: Annotated[
+        str | None,
+        typer.Option(help="How the explainer works: one-shot,contrastive,output-centric,refined."),
+    ] = None,
+    score_by: Annotated[
+        str | None,
+        typer.Option(
+            help="What the scorer is asked: detection,fuzzing,intruder,simulation,surprisal,generation."
+        ),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option(min=1, max=20, help="Explanations drawn per method; the best on validate is kept.")
+    ] = 1,
     as_json: JsonFlag = False,
 ) -> None:
     """Label features: find out what they mean, score it, store it, and report."""
     from glossator.errors import SettingsError
     from glossator.feature_selection import parse_features
+    from glossator.labelling_run import LabellingRun as Run
+    from glossator.llm_plan import llm_plan
     from glossator.report.progress import TaskProgress as Progress
     from glossator.session import Session as OpenedSession
 
     if (features is None) == (random is None):
         raise SettingsError("say which features: --features 0-99,812, or --random 25 (one of the two)")
     machine = wants_json(as_json)
+    plan = llm_plan(
+        effective.settings, explain_by=explain_by, score_by=score_by, samples=samples, budget=budget
+    )
+    if estimate and plan is None:
+        raise SettingsError("--estimate needs a model: set --explainer (and --scorer if it is another)")
     with Progress() as progress, OpenedSession(effective.settings, progress) as session:
         if features is not None:
             parse_features(features, session.n_features())  # before an index is built for nothing
         index = session.index()
         chosen = _chosen(index, features, random, effective.settings.seed)
-        cards = _label(session, index, chosen, progress, force=force, machine=machine)
+        run = Run(session, index, chosen, force=force, plan=plan)
+        if estimate:
+            print_estimate(run.estimate(), run.n_stored, machine=machine)
+            return
+        cards, stopped = _label(run, len(chosen), progress, machine=machine)
         folder = out or effective.settings.home / "reports"
         _write(cards, folder, effective.settings, index)
         _sync_findings(session)
@@ -58,6 +92,8 @@ def label_command(
 
         print_rich(cards_table(cards))
     note(f"report: {folder / 'report.html'}")
+    if stopped is not None:
+        raise stopped
 
 
 def _chosen(index: ActivationIndex, features: str | None, random: int | None, seed: int) -> list[int]:
@@ -68,31 +104,30 @@ def _chosen(index: ActivationIndex, features: str | None, random: int | None, se
     return draw_features(index.live_features(), random or 1, seed)
 
 
-def _label(
-    session: Session,
-    index: ActivationIndex,
-    features: list[int],
-    progress: TaskProgress,
-    *,
-    force: bool,
-    machine: bool,
-) -> list[FeatureCard]:
-    from glossator.labelling_run import LabellingRun as Run
+class _Labelled(NamedTuple):
+    cards: list[FeatureCard]
+    stopped: BudgetSpent | None
+    """Why there are not more; None where all features are done."""
+
+
+def _label(run: LabellingRun, n: int, progress: TaskProgress, *, machine: bool) -> _Labelled:
+    from glossator.errors import BudgetSpent as Spent
     from glossator.report.terminal import card_json_line
 
-    run = Run(session, index, features, force=force)
     if run.n_stored:
-        known = f"{run.n_stored} of {len(features)} were labelled before under these settings"
-        note(f"{known} (--force labels them again)")
+        note(f"{run.n_stored} of {n} were labelled before under these settings (--force labels them again)")
     progress.stage("labelling", "features")
-    progress.advance(0, len(features))
+    progress.advance(0, n)
     cards: list[FeatureCard] = []
-    for finished in run:
-        cards.append(finished.card)
-        progress.advance(len(cards), len(features))
-        if machine:
-            typer.echo(card_json_line(finished.card))
-    return cards
+    try:
+        for finished in run:
+            cards.append(finished.card)
+            progress.advance(len(cards), n)
+            if machine:
+                typer.echo(card_json_line(finished.card))
+    except Spent as stopped:
+        return _Labelled(cards, stopped)
+    return _Labelled(cards, None)
 
 
 def _write(cards: list[FeatureCard], folder: Path, settings: Settings, index: ActivationIndex) -> None:

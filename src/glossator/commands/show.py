@@ -25,6 +25,7 @@ def show_command(
     as_json: JsonFlag = False,
 ) -> None:
     """Show a feature: label, scores, output tokens and windows."""
+    from glossator.comparison import compare_cards
     from glossator.report.terminal import card_json_line, render_card
     from glossator.session import Session as OpenedSession
 
@@ -32,11 +33,12 @@ def show_command(
         ref = find_feature(session, feature)
         card = session.ledger().latest_card(ref)
         if card is None:
-            raise _not_labelled(session, ref)
-    if wants_json(as_json):
-        typer.echo(card_json_line(card))
-    else:
-        print_rich(render_card(card))
+            raise not_labelled(session, ref)
+        if wants_json(as_json):
+            typer.echo(card_json_line(card))
+        else:
+            evidence, seed = session.ledger().evidence, effective.settings.seed
+            print_rich(render_card(card, compare_cards([card], evidence, seed=seed)))
 
 
 def find_feature(session: Session, text: str) -> FeatureRef:
@@ -66,7 +68,8 @@ def find_feature(session: Session, text: str) -> FeatureRef:
     raise UnknownNameError(f"feature {text!r} of which dictionary? Labelled are: {names}")
 
 
-def _not_labelled(session: Session, ref: FeatureRef) -> Exception:
+def not_labelled(session: Session, ref: FeatureRef) -> Exception:
+    """The error for a feature without a card, saying what is labelled and how to label it."""
     from glossator.errors import UnknownNameError
     from glossator.feature_selection import ranges_text
 

@@ -13,14 +13,16 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from glossator.comparison import Comparison, compare_cards
 from glossator.records import Baseline, FeatureCard, Score, TokenEffect, Window, predicate_json
 from glossator.report.activation_shade import bands, peak_activation, shade
-from glossator.report.headline import Headline, headline
+from glossator.report.candidates_view import ComparisonView, comparison_view, flag_words
+from glossator.report.headline import Headline, headline, is_llm
 from glossator.report.plots import Histogram, WhiskerPlot, histogram, score_plot, whisker_plot
 from glossator.report.token_marks import safe_text, token_html
 from glossator.report.wording import (
     BASELINE_WORDS,
-    FLAG_WORDS,
+    EXPLANATION_METHOD_WORDS,
     METHOD_QUESTIONS,
     NEGATIVES_WORDS,
     VERDICT_SIGNS,
@@ -32,8 +34,12 @@ from glossator.report.wording import (
     examples_unit,
     interval_words,
     number,
+    prompt_words,
+    reading_words,
+    reasons_words,
     rejected,
     score_name,
+    spending_words,
     threshold_words,
     unscored_words,
     value_words,
@@ -68,6 +74,8 @@ class ScoreView:
     interval: str
     method: str
     counts: str
+    reading: str
+    """How the reader was asked; empty where it is not asked in words."""
     unscored: str
     baselines: tuple[str, ...]
     evidence: str
@@ -127,10 +135,20 @@ class CardView:
     reason: str
     tried: tuple[str, ...]
     author: str
+    method: str
+    prompts: str
     explanation_id: str
     predicate: str
     flags: tuple[FlagWords, ...]
     cells: tuple[CellView, ...]
+    reader: str
+    """The LLM that read the label for the row of the table; empty where it was none."""
+    comparison: ComparisonView | None
+    """The explanations that were tried; None where no LLM was asked."""
+    rejects: str
+    """Explanations that were not fit to be scored, by reason."""
+    spending: str
+    spending_unscored: str
     scores: tuple[ScoreView, ...]
     density: str
     density_sort: float
@@ -146,9 +164,12 @@ class CardView:
     index_identity: str
 
 
-def card_view(card: FeatureCard, anchor: str, limits: WindowLimits) -> CardView:
-    """`card` for the template, to be found at `#anchor`."""
-    explanation = card.explanation
+def card_view(
+    card: FeatureCard, anchor: str, limits: WindowLimits, comparison: Comparison | None = None
+) -> CardView:
+    """`card` for the template, to be found at `#anchor`; `comparison` adds differences to its candidates."""
+    explanation, shown = card.explanation, headline(card)
+    candidates = comparison or compare_cards([card])
     return CardView(
         anchor=anchor,
         index=card.feature.index,
@@ -160,10 +181,17 @@ def card_view(card: FeatureCard, anchor: str, limits: WindowLimits) -> CardView:
         reason=safe_text(card.verdict.reason),
         tried=tuple(map(safe_text, card.verdict.tried)),
         author=safe_text(explanation.author) if explanation else "",
+        method=EXPLANATION_METHOD_WORDS[explanation.method] if explanation else "",
+        prompts=safe_text(prompt_words(explanation.prompts)) if explanation else "",
         explanation_id=explanation.id if explanation else "",
         predicate=_predicate_words(card),
-        flags=tuple(FLAG_WORDS[flag] for flag in explanation.flags) if explanation else (),
-        cells=_cells(headline(card)),
+        flags=flag_words(explanation.flags) if explanation else (),
+        cells=_cells(shown),
+        reader=_llm_reader(shown),
+        comparison=comparison_view(candidates) if card.candidates else None,
+        rejects=safe_text(reasons_words(card.rejected)),
+        spending=spending_words(card.spending) if card.spending else "",
+        spending_unscored=safe_text(reasons_words(card.spending.unscored)) if card.spending else "",
         scores=tuple(map(_score_view, card.scores)),
         density=density_words(card.density),
         density_sort=card.density if math.isfinite(card.density) else -1.0,
@@ -201,6 +229,11 @@ def _predicate_words(card: FeatureCard) -> str:
     return safe_text(predicate_json(card.explanation.predicate))
 
 
+def _llm_reader(shown: Headline) -> str:
+    score = shown.detection_random
+    return safe_text(score.reader) if score is not None and is_llm(score.reader) else ""
+
+
 def _cells(shown: Headline) -> tuple[CellView, ...]:
     return tuple(_cell(s) for s in (shown.detection_random, shown.detection_hard, shown.f1, shown.shuffled))
 
@@ -225,6 +258,7 @@ def _score_view(score: Score) -> ScoreView:
         interval=interval_words(score.interval),
         method=safe_text(score.interval.method) if score.interval else "",
         counts=f"{count(score.n_positive)} firing, {count(score.n_negative)} silent {unit}",
+        reading=safe_text(reading_words(score)),
         unscored=safe_text(unscored_words(score)),
         baselines=tuple(
             f"{BASELINE_WORDS[b.name]} {value_words(b.value, b.interval)}" for b in score.baselines

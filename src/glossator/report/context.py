@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from glossator.records import FeatureCard, Interval, Record, VerdictKind
+from glossator.records import FeatureCard, Interval, LlmSpending, Record, VerdictKind
 
 
 class ReportTotals(Record):
@@ -74,6 +74,12 @@ class ReportContext(Record):
     """Counts by verdict."""
     means: tuple[SummaryMean, ...] = ()
     """Means over features, each of one question only."""
+    differences: tuple[SummaryMean, ...] = ()
+    """Means over features of an LLM's label minus the embedded analyst's, each of one question only."""
+    spending: LlmSpending | None = None
+    """What LLM calls cost; None where no LLM was asked."""
+    rejected: dict[str, int] = Field(default_factory=dict)
+    """Reason to count, for explanations that a model gave and that were not fit to be scored."""
     settings: dict[str, str] = Field(default_factory=dict)
     """Settings worth knowing, name to value."""
     notes: tuple[str, ...] = ()

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from glossator.comparison import Comparison
 from glossator.errors import StorageError
 from glossator.records import FeatureCard
 from glossator.report.card_view import WindowLimits, card_view
 from glossator.report.context import ReportContext, ReportTotals, SummaryMean
 from glossator.report.plots import whisker_plot
 from glossator.report.token_marks import safe_text
-from glossator.report.wording import count, value_words
+from glossator.report.wording import count, reasons_words, signed_words, usd_words, value_words
 
 __all__ = ["ReportContext", "ReportTotals", "SummaryMean", "render_report", "write_report"]
 
@@ -28,14 +29,25 @@ _MANY = 100
 """Above so many cards each shows fewer windows, so that a browser can still open the page."""
 
 
-def write_report(path: Path, cards: Sequence[FeatureCard], context: ReportContext) -> Path:
+def write_report(
+    path: Path,
+    cards: Sequence[FeatureCard],
+    context: ReportContext,
+    comparisons: Iterable[Comparison] = (),
+) -> Path:
     """Write the report to `path`, whole or not at all, and give `path` back.
+
+    Args:
+        path: Where to; an older report there is replaced.
+        cards: The features.
+        context: What is not about one feature.
+        comparisons: Of some of these features; they add paired differences to the candidates.
 
     Raises:
         StorageError: If the folder cannot be made or the file cannot be written.
 
     """
-    page = render_report(cards, context)
+    page = render_report(cards, context, comparisons)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_whole(path, page.encode())
@@ -47,20 +59,27 @@ def write_report(path: Path, cards: Sequence[FeatureCard], context: ReportContex
     return path
 
 
-def render_report(cards: Sequence[FeatureCard], context: ReportContext) -> str:
+def render_report(
+    cards: Sequence[FeatureCard], context: ReportContext, comparisons: Iterable[Comparison] = ()
+) -> str:
     """The report as HTML."""
+    compared = {str(c.feature): c for c in comparisons}
     anchors = _anchors(cards)
     limits = WindowLimits() if len(cards) <= _MANY else WindowLimits(per_band=2, silent=2)
-    views = [card_view(card, anchor, limits) for card, anchor in zip(cards, anchors, strict=True)]
+    views = [
+        card_view(card, anchor, limits, compared.get(str(card.feature)))
+        for card, anchor in zip(cards, anchors, strict=True)
+    ]
     at = {card.feature.index: anchor for card, anchor in zip(reversed(cards), reversed(anchors), strict=True)}
     means = [
         (m, value_words(m.value, m.interval), whisker_plot(m.name, m.value, m.interval))
         for m in context.means
     ]
+    differences = [(m, signed_words(m.value, m.interval)) for m in context.differences]
     page = (
         _environment()
         .get_template("page.jinja")
-        .render(context=context, cards=views, anchors=at, means=means)
+        .render(context=context, cards=views, anchors=at, means=means, differences=differences)
     )
     return page.encode("utf-8", "replace").decode()
 
@@ -87,6 +106,8 @@ def _environment() -> Environment:
     )
     environment.filters["safe_text"] = safe_text
     environment.filters["count"] = count
+    environment.filters["usd"] = usd_words
+    environment.filters["reasons"] = reasons_words
     return environment
 
 

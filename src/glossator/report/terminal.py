@@ -14,8 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from glossator.records import FeatureCard, Interval
-from glossator.report.headline import Headline, headline
+from glossator.report.headline import Headline, headline, is_llm
 from glossator.report.terminal_card import label_text, render_card, verdict_text
+from glossator.report.token_marks import safe_text
 from glossator.report.wording import FLAG_WORDS, NOTHING, density_words, number
 
 __all__ = ["card_json_line", "cards_table", "render_card"]
@@ -38,11 +39,15 @@ _COLUMNS = (
     _Column("shuff-\nled", 76),
     _Column("density", 92),
     _Column("flags", 92),
+    _Column("read by", 104),
 )
+_READER_WIDTH = 14
 
 
 def cards_table(cards: Sequence[FeatureCard], width: int | None = None) -> Table:
     """One row a card; intervals stand beneath their values.
+
+    Where an LLM read a label, detection is its; a wide table then says who read.
 
     Args:
         cards: What to show, in this order.
@@ -50,7 +55,13 @@ def cards_table(cards: Sequence[FeatureCard], width: int | None = None) -> Table
 
     """
     width = get_console().width if width is None else width
-    shown = [i for i, column in enumerate(_COLUMNS) if width >= column.from_width]
+    rows = [_row(card) for card in cards]
+    read_by_llm = any(row[-1].plain for row in rows)
+    shown = [
+        i
+        for i, column in enumerate(_COLUMNS)
+        if width >= column.from_width and (column.heading != "read by" or read_by_llm)
+    ]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for i in shown:
         name = _COLUMNS[i].heading
@@ -59,12 +70,12 @@ def cards_table(cards: Sequence[FeatureCard], width: int | None = None) -> Table
             Text(name),
             ratio=1 if is_label else None,
             min_width=16 if is_label else None,
-            justify="left" if name in ("label", "verdict", "flags") else "right",
+            justify="left" if name in ("label", "verdict", "flags", "read by") else "right",
+            max_width=_READER_WIDTH if name == "read by" else None,
             overflow="fold",
             no_wrap=name in ("index", "verdict", "flags"),
         )
-    for card in cards:
-        cells = _row(card)
+    for cells in rows:
         table.add_row(*(cells[i] for i in shown))
     return table
 
@@ -86,7 +97,13 @@ def _row(card: FeatureCard) -> list[Text]:
         *(_stacked(s.value, s.interval) if s else Text(NOTHING, style="dim") for s in scores),
         Text(density_words(card.density)),
         Text(" ".join(FLAG_WORDS[f].short for f in flags)),
+        Text(_llm_reader(shown), style="dim"),
     ]
+
+
+def _llm_reader(shown: Headline) -> str:
+    score = shown.detection_random
+    return safe_text(score.reader) if score is not None and is_llm(score.reader) else ""
 
 
 def _stacked(value: float | None, interval: Interval | None) -> Text:

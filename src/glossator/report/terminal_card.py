@@ -11,11 +11,22 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from glossator.records import FeatureCard, Score, TokenEffect, VerdictKind, Window, predicate_json
+from glossator.comparison import Comparison, compare_cards
+from glossator.records import (
+    Explanation,
+    FeatureCard,
+    Score,
+    TokenEffect,
+    VerdictKind,
+    Window,
+    predicate_json,
+)
 from glossator.report.activation_shade import bands, occupied, peak_activation, shade, sparkline
+from glossator.report.terminal_comparison import candidates_table
 from glossator.report.token_marks import safe_text, token_text
 from glossator.report.wording import (
     BASELINE_WORDS,
+    EXPLANATION_METHOD_WORDS,
     FLAG_WORDS,
     METRIC_WORDS,
     NEGATIVES_WORDS,
@@ -27,7 +38,11 @@ from glossator.report.wording import (
     examples_unit,
     interval_words,
     number,
+    prompt_words,
+    reading_words,
+    reasons_words,
     rejected,
+    spending_words,
     threshold_words,
     unscored_words,
     value_words,
@@ -46,9 +61,17 @@ _SHADE_RGB = (230, 159, 0)
 _DARK_RGB = (24, 24, 24)
 
 
-def render_card(card: FeatureCard) -> RenderableType:
-    """Everything known of a feature, from the label down to the evidence ids."""
+def render_card(card: FeatureCard, comparison: Comparison | None = None) -> RenderableType:
+    """Everything known of a feature, from the label down to the evidence ids.
+
+    Args:
+        card: The feature's card.
+        comparison: Of its candidates, with differences; without it their values stand alone.
+
+    """
     sections: list[RenderableType] = [_head(card)]
+    if card.candidates:
+        sections += [_heading("Explanations tried"), candidates_table(comparison or compare_cards([card]))]
     if card.scores:
         sections += [_heading("Scores"), scores_table(card.scores)]
     sections += [_heading("Activation"), _activation(card)]
@@ -88,6 +111,8 @@ def _value_cell(score: Score) -> Text:
 def _examples_cell(score: Score) -> Text:
     shown = Text(f"{count(score.n_positive)} {examples_unit(score)} {threshold_words(score.threshold)}\n")
     shown.append(f"vs {count(score.n_negative)} {NEGATIVES_WORDS[score.negatives]}")
+    if reading := reading_words(score):
+        shown.append(f"\n{safe_text(reading)}", style="dim")
     if score.unscored:
         shown.append(f"\n{safe_text(unscored_words(score))}", style="yellow")
     return shown
@@ -144,9 +169,15 @@ def _head(card: FeatureCard) -> RenderableType:
             lines.append(Text(f"⚑ {FLAG_WORDS[flag].name}: {FLAG_WORDS[flag].meaning}", style="yellow"))
         if card.explanation.predicate is not None:
             lines.append(Text(f"Rule: {safe_text(predicate_json(card.explanation.predicate))}", style="dim"))
-        lines.append(Text(f"By {safe_text(card.explanation.author)} ({card.explanation.id})", style="dim"))
+        lines.append(Text(_authorship(card.explanation), style="dim"))
     style = VERDICT_STYLES[card.verdict.kind]
     return Panel(Group(*lines), title=Text(str(card.feature)), title_align="left", border_style=style)
+
+
+def _authorship(explanation: Explanation) -> str:
+    method = EXPLANATION_METHOD_WORDS[explanation.method]
+    asked = f", asked with {safe_text(prompt_words(explanation.prompts))}" if explanation.prompts else ""
+    return f"By {safe_text(explanation.author)}, {method}{asked} ({explanation.id})"
 
 
 def _heading(words: str) -> RenderableType:
@@ -212,4 +243,12 @@ def _provenance(card: FeatureCard) -> RenderableType:
     grid.add_row("neighbours", Text(", ".join(map(str, card.neighbours)) or "none"))
     grid.add_row("evidence", Text(", ".join(card.evidence) or "none"))
     grid.add_row("index", Text(safe_text(card.index_identity)))
+    if card.rejected:
+        unfit = f"explanations that were not fit to be scored: {safe_text(reasons_words(card.rejected))}"
+        grid.add_row("rejected", Text(unfit))
+    if card.spending is not None:
+        grid.add_row("LLM calls", Text(spending_words(card.spending)))
+        if card.spending.unscored:
+            reasons = safe_text(reasons_words(card.spending.unscored))
+            grid.add_row("", Text(f"without a usable answer: {reasons}", style="yellow"))
     return grid

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from glossator.comparison import Question
 from glossator.records import (
     BaselineName,
     ExplanationFlag,
+    ExplanationMethod,
     FeatureCard,
     Interval,
+    LlmSpending,
     Metric,
     Negatives,
+    PromptRef,
     Score,
     ScoreMethod,
     TokenEffect,
@@ -26,16 +31,33 @@ METRIC_WORDS = {
     Metric.F1: "F1",
     Metric.BALANCED_ACCURACY: "balanced accuracy",
     Metric.AUC: "AUC",
+    Metric.ACCURACY: "accuracy",
+    Metric.CORRELATION: "correlation",
 }
 METHOD_QUESTIONS = {
     ScoreMethod.PREDICATE: "Does the rule hold where the feature fires, over every token?",
     ScoreMethod.DETECTION: "Can a reader with only the label tell firing windows from silent ones?",
     ScoreMethod.EMBEDDING: "Are firing windows nearer to the label than silent ones, by sentence embedding?",
+    ScoreMethod.FUZZING: "Can a reader with only the label tell rightly from wrongly marked tokens?",
+    ScoreMethod.INTRUDER: "Can a reader without any label find the one window where it is silent?",
+    ScoreMethod.SIMULATION: "Do activations predicted from the label go with the true ones?",
+    ScoreMethod.SURPRISAL: "Does the label help a language model more with firing windows than with silent?",
+    ScoreMethod.GENERATION: "Do texts written from the label fire the feature, and near misses not?",
 }
 NEGATIVES_WORDS = {
     Negatives.ALL_TOKENS: "all other tokens",
     Negatives.RANDOM: "random silent windows",
     Negatives.HARD: "hard silent windows",
+    Negatives.MARKED_SILENT: "silent windows with marks",
+    Negatives.MISMARKED: "firing windows wrongly marked",
+    Negatives.NEAR_MISSES: "near misses",
+}
+EXPLANATION_METHOD_WORDS = {
+    ExplanationMethod.EMBEDDED: "embedded analyst, no LLM",
+    ExplanationMethod.ONE_SHOT: "one-shot",
+    ExplanationMethod.CONTRASTIVE: "contrastive",
+    ExplanationMethod.OUTPUT_CENTRIC: "from output tokens",
+    ExplanationMethod.REFINED: "refined",
 }
 BASELINE_WORDS = {
     BaselineName.SHUFFLED: "shuffled",
@@ -68,6 +90,11 @@ FLAG_WORDS = {
     ),
     ExplanationFlag.SPARSE_EVIDENCE: FlagWords(
         "few", "sparse evidence", "It fired less often than a firm label needs."
+    ),
+    ExplanationFlag.QUOTES_WINDOWS: FlagWords(
+        "quote",
+        "quotes windows",
+        "The label repeats words of a window, so readers may recognise the text rather than understand it.",
     ),
 }
 
@@ -124,16 +151,79 @@ def score_name(score: Score) -> str:
 
 def examples_unit(score: Score) -> str:
     """What the examples of a score are."""
+    if score.method is ScoreMethod.GENERATION:
+        return "texts"
     return "tokens" if score.negatives is Negatives.ALL_TOKENS else "windows"
+
+
+def signed(value: float | None, digits: int = 2) -> str:
+    """A difference with its sign; a dash where there is none. What rounds to nothing has no minus."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")
+
+
+def signed_words(value: float | None, interval: Interval | None) -> str:
+    """`+0.05 [−0.02, +0.12]`."""
+    if interval is None:
+        return signed(value)
+    return f"{signed(value)} [{signed(interval.low)}, {signed(interval.high)}]"
+
+
+def prompt_words(prompts: Iterable[PromptRef]) -> str:
+    """`explain_one_shot v2, explain_refine v1`; empty for none."""
+    return ", ".join(f"{p.name} v{p.version}" for p in prompts)
+
+
+_STOPPED_WORDS = {
+    "precise": "stopped: the interval was narrow enough",
+    "clear": "stopped: the decision was clear",
+    "exhausted": "all examples were read",
+}
+
+
+def reading_words(score: Score) -> str:
+    """How the reader was asked: prompt, windows a prompt, and why it stopped; empty without a prompt."""
+    parts = [prompt_words([score.prompt])] if score.prompt else []
+    if score.windows_per_prompt is not None:
+        parts.append(
+            "1 a prompt" if score.windows_per_prompt == 1 else f"{score.windows_per_prompt} a prompt"
+        )
+    if score.stopped:
+        parts.append(_STOPPED_WORDS.get(score.stopped, score.stopped))
+    return ", ".join(parts)
+
+
+def reasons_words(reasons: Mapping[str, int]) -> str:
+    """`refusal 2, timed out 10`: reasons in order, with their counts."""
+    return ", ".join(f"{reason} {count(n)}" for reason, n in sorted(reasons.items()))
+
+
+def usd_words(usd: float | None) -> str:
+    """Money in US dollars; `unknown` where a price is, never a guessed zero."""
+    if usd is None or not math.isfinite(usd):
+        return "unknown"
+    return f"${usd:.2f}" if usd >= 1 or usd == 0 else f"${usd:.2g}" if usd >= 1e-4 else "<$0.0001"
+
+
+def spending_words(spending: LlmSpending) -> str:
+    """Calls, answers that were stored, tokens and money, in one line."""
+    tokens = f"{count(spending.input_tokens)} tokens in, {count(spending.output_tokens)} out"
+    calls = "1 call" if spending.calls == 1 else f"{count(spending.calls)} calls"
+    return f"{calls}, {count(spending.cached)} from the ledger; {tokens}; cost {usd_words(spending.usd)}"
+
+
+def question_words(question: Question) -> str:
+    """`Detection · balanced accuracy by gpt-5-mini, against random silent windows`."""
+    name = f"{question.method.value.capitalize()} · {METRIC_WORDS[question.metric]}"
+    return f"{name} by {question.reader}, against {NEGATIVES_WORDS[question.negatives]}"
 
 
 def unscored_words(score: Score) -> str:
     """`12 unscored: timeout 10, refusal 2`; empty where all were scored."""
-    total = sum(score.unscored.values())
     if not score.unscored:
         return ""
-    reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(score.unscored.items()))
-    return f"{total:,} unscored: {reasons}"
+    return f"{count(sum(score.unscored.values()))} unscored: {reasons_words(score.unscored)}"
 
 
 def rejected(card: FeatureCard) -> bool:

@@ -1,0 +1,132 @@
+"""Answers found and kept without waiting for the disk one by one.
+
+Whatever arrives while one batch is at the disk goes into the next: many answers share a transaction,
+and each is on disk before it is handed out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+from glossator.agents.llm_calls.token_counts import TokenCounter, TokenTotals
+from glossator.memory.call_store import CallStore, StoredCall
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class _Entry(NamedTuple, Generic[Item, Result]):
+    item: Item
+    turn: asyncio.Future[Result]
+
+
+class Batches(Generic[Item, Result]):
+    """Runs `work` in a thread over whatever has gathered since its last run."""
+
+    def __init__(self, work: Callable[[Sequence[Item]], Sequence[Result]]) -> None:
+        self._work = work
+        self._waiting: list[_Entry[Item, Result]] = []
+        self._running: asyncio.Task[None] | None = None
+
+    async def do(self, item: Item) -> Result:
+        """The result for `item`; raises what `work` raised for its batch."""
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[Result] = loop.create_future()
+        self._waiting.append(_Entry(item, turn))
+        if self._running is None or self._running.done():
+            self._running = loop.create_task(self._drain())
+        return await turn
+
+    async def close(self) -> None:
+        """Wait until everything is done."""
+        if self._running is not None and not self._running.done():
+            await asyncio.wait({self._running})
+        self._finish_now()
+
+    async def _drain(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                # A plain future of the executor, so that cancelling every task leaves the thread alone.
+                work = loop.run_in_executor(None, self._work, [entry.item for entry in batch])
+                await asyncio.wait({work})
+                _hand_out(batch, work)
+        finally:
+            self._finish_now()  # only after a cancellation is anything left
+
+    def _finish_now(self) -> None:
+        left, self._waiting = self._waiting, []
+        if left:
+            self._work([entry.item for entry in left])
+
+
+def _hand_out(batch: Sequence[_Entry[Item, Result]], work: asyncio.Future[Sequence[Result]]) -> None:
+    error = work.exception()
+    for place, entry in enumerate(batch):
+        if entry.turn.done():  # its asker was cancelled
+            continue
+        if error is not None:
+            entry.turn.set_exception(error)
+        else:
+            entry.turn.set_result(work.result()[place])
+
+
+class AnswerStore:
+    """A `CallStore` for many askers at once, with the keys of each endpoint in memory.
+
+    Another process may have answered since the keys were read: that costs a call, never a wrong answer.
+    """
+
+    def __init__(self, store: CallStore, counter: TokenCounter) -> None:
+        self._store, self._counter = store, counter
+        self._reads = Batches(self._find)
+        self._writes = Batches(self._add)
+        self._known: dict[str, set[int]] = {}
+        self._opening: dict[str, asyncio.Future[None]] = {}
+
+    async def open(self, identity: str) -> None:
+        """Read what the ledger knows of the endpoint `identity`, once: keys, and how estimates fared."""
+        if identity in self._known:
+            return
+        if (opening := self._opening.get(identity)) is None:
+            opening = self._opening[identity] = asyncio.ensure_future(self._open(identity))
+        await asyncio.shield(opening)
+
+    async def find(self, identity: str, key: str) -> StoredCall | None:
+        """The stored call with `key`; None where there is none. `open` must have been called."""
+        if _short(key) not in self._known[identity]:
+            return None
+        return await self._reads.do(key)
+
+    async def add(self, call: StoredCall) -> None:
+        """Store `call`; it is on disk afterwards, also if the asker is cancelled meanwhile."""
+        await self._writes.do(call)
+        self._known[call.identity].add(_short(call.key))
+
+    async def close(self) -> None:
+        """Wait for what is on its way to the disk."""
+        await self._writes.close()
+        await self._reads.close()
+
+    async def _open(self, identity: str) -> None:
+        keys = await asyncio.to_thread(self._store.known_keys, identity)
+        for t in await asyncio.to_thread(self._store.totals, identity, self._counter.name):
+            counted = TokenTotals(t.estimated_input, t.input_tokens, t.estimated_output, t.output_tokens)
+            self._counter.learn(identity, t.prompt, counted)
+        self._known[identity] = {_short(key) for key in keys}
+
+    def _find(self, keys: Sequence[str]) -> list[StoredCall | None]:
+        found = self._store.find(keys)
+        return [found.get(key) for key in keys]
+
+    def _add(self, calls: Sequence[StoredCall]) -> list[None]:
+        self._store.add(calls)
+        return [None] * len(calls)
+
+
+def _short(key: str) -> int:
+    """Half the memory of the key; two keys that share it cost a look into the ledger."""
+    return int(key[:15], 16)

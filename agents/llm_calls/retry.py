@@ -1,0 +1,98 @@
+"""Trying again: how often, how long to wait, and when to give up on an endpoint.
+
+Waits grow twofold and are drawn from 0 to that bound ("full jitter",
+https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), so that calls that failed
+together do not come back together. Retry-After is honoured for the whole endpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from glossator.agents.llm_calls.chat import CallFailure, UnscoredReason
+from glossator.errors import EndpointError
+
+ENDPOINT_FAILURES = frozenset(
+    {
+        UnscoredReason.TIMED_OUT,
+        UnscoredReason.RATE_LIMITED,
+        UnscoredReason.SERVER_ERROR,
+        UnscoredReason.UNREACHABLE,
+    }
+)
+"""Failures that say something of the endpoint, not of the question."""
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How failures are met. Times in seconds."""
+
+    attempts: int = 5
+    """Requests for one answer at most."""
+    timeouts: int = 2
+    """Of these, how many may time out."""
+    first_wait: float = 0.5
+    """Bound of the first wait; it doubles."""
+    longest_wait: float = 30.0
+    """Bound of every wait that the endpoint did not ask for."""
+    longest_retry_after: float = 60.0
+    """What is waited at most where the endpoint asks for more."""
+    failures_in_a_row: int = 8
+    """Answers given up one after another, with none in between, after which the run ends."""
+    seed: int = 0
+    """Of the waits."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
+
+
+class EndpointHealth:
+    """What one endpoint has done lately: whether it asked for a pause, and how often it failed in a row."""
+
+    def __init__(self, model: str, policy: RetryPolicy) -> None:
+        self._model, self._policy = model, policy
+        self._random = random.Random(policy.seed)
+        self._resume_at = 0.0
+        self._failures = 0
+
+    async def wait(self) -> None:
+        """Wait until the pause that the endpoint asked for is over."""
+        while (left := self._resume_at - self._policy.clock()) > 0:
+            await self._policy.sleep(left)
+
+    def answered(self) -> None:
+        """Note an answer."""
+        self._failures = 0
+
+    async def back_off(self, failure: CallFailure, attempt: int, timeouts: int) -> bool:
+        """Wait before the next attempt, `attempt` counting from 0; False where there is to be none."""
+        policy = self._policy
+        if not failure.retryable or attempt + 1 >= policy.attempts or timeouts >= policy.timeouts:
+            return False
+        if failure.retry_after is not None:
+            pause = min(max(failure.retry_after, 0.0), policy.longest_retry_after)
+            self._resume_at = max(self._resume_at, policy.clock() + pause)
+            return True  # `wait` does the rest, for everybody
+        bound = min(policy.longest_wait, policy.first_wait * 2.0**attempt)
+        await policy.sleep(self._random.uniform(0.0, bound))
+        return True
+
+    def gave_up(self, failure: CallFailure, detail: str) -> None:
+        """Note that no answer came; `detail` holds no keys.
+
+        Raises:
+            EndpointError: It was one too many in a row.
+
+        """
+        if failure.reason not in ENDPOINT_FAILURES:
+            return
+        self._failures += 1
+        if self._failures >= self._policy.failures_in_a_row:
+            raise EndpointError(
+                f"the endpoint of {self._model!r} gave no answer {self._failures} times in a row, each after "
+                f"trying again; the last time it said: {failure.reason}: {detail}. Every answer so far is "
+                "kept: look after the endpoint (or --base-url) and repeat the command; it goes on from here"
+            )

@@ -1,0 +1,79 @@
+"""The key of a call, and its answer as compact text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from glossator.agents.llm_calls.chat import AnswerToken, ChatReply, ChatRequest, Finish, TokenLogprob
+from glossator.errors import CorruptFileError
+from glossator.memory.call_store import StoredCall
+
+_DIGITS = 5
+
+
+class _Body(NamedTuple):
+    """What is kept of an answer; one JSON list."""
+
+    text: str
+    finish: Finish = Finish.STOP
+    tokens: tuple[tuple[str, float, tuple[tuple[str, float], ...]], ...] = ()
+    """Token, log-probability, alternatives with theirs."""
+
+
+_BODY = TypeAdapter(_Body)
+
+
+def call_key(identity: str, request: ChatRequest) -> str:
+    """SHA-256 of everything that an answer depends on, in hex."""
+    schema = None if request.schema is None else [request.schema.name, request.schema.schema]
+    payload = [
+        identity,
+        request.messages,
+        request.max_tokens,
+        schema,
+        request.temperature,
+        request.top_logprobs,
+        request.sample,
+    ]
+    canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def packed(reply: ChatReply) -> str:
+    """`reply`'s text, ending and token probabilities (to 5 decimals) as compact JSON."""
+    tokens = [
+        [t.token, _round(t.logprob), [[a.token, _round(a.logprob)] for a in t.alternatives]]
+        for t in reply.tokens
+    ]
+    body: list[object] = [reply.text]
+    if tokens or reply.finish is not Finish.STOP:
+        body.append(reply.finish.value)
+    if tokens:
+        body.append(tokens)
+    return json.dumps(body, ensure_ascii=True, separators=(",", ":"))
+
+
+def unpacked(call: StoredCall) -> ChatReply:
+    """The reply that was stored; raises `CorruptFileError` where it is no such thing."""
+    try:
+        body = _BODY.validate_json(call.answer)
+    except ValidationError as error:
+        raise CorruptFileError(
+            f"the ledger holds an LLM answer that cannot be read ({call.key[:12]}…): "
+            "run `glossator doctor`, or put back a copy of the ledger"
+        ) from error
+    tokens = tuple(
+        AnswerToken(token, logprob, tuple(TokenLogprob(*a) for a in alternatives))
+        for token, logprob, alternatives in body.tokens
+    )
+    return ChatReply(
+        body.text, body.finish, call.input_tokens, call.output_tokens, call.cached_tokens, tokens
+    )
+
+
+def _round(logprob: float) -> float:
+    return max(round(logprob, _DIGITS), -1e4)  # minus infinity is no JSON

@@ -1,0 +1,147 @@
+"""From settings and a plan to what an LLM labelling needs: endpoints, call room, budget, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from glossator.agents.llm_calls.chat import ChatEndpoint, Role
+from glossator.llm_plan import LlmPlan
+from glossator.records import LlmSpending, ScoreMethod
+from glossator.session import Session
+
+if TYPE_CHECKING:
+    from glossator.agents.feature_preparation import FeaturePreparation, LabelledFeature
+    from glossator.agents.llm_calls.call_room import CallRoom
+    from glossator.agents.llm_labelling import LlmLabeller, LlmLabelling
+else:
+    CallRoom = FeaturePreparation = LabelledFeature = LlmLabeller = LlmLabelling = Any
+
+ASSUMED_ACCURACY = 0.85
+"""Of readers, in an estimate: decides how many windows sequential reading is expected to take."""
+USUAL_WINDOWS_PER_PROMPT = 5
+"""In short runs, in which measuring agreement would cost more than it saves, and in estimates."""
+FEATURES_WORTH_MEASURING = 10
+"""Features from which on windows per prompt are chosen by measured agreement."""
+ESTIMATE_SAMPLE = 8
+"""Features on which an estimate is computed."""
+
+
+class Estimate(NamedTuple):
+    """What a run is expected to take."""
+
+    features: int
+    """Features still to be labelled."""
+    sampled: int
+    """Features that the estimate was computed on."""
+    each: LlmSpending
+    """The mean of those, rounded."""
+    total: LlmSpending
+    """All features together."""
+
+
+class LlmWork:
+    """What the features of one run share. The endpoints are opened by the first use."""
+
+    def __init__(
+        self,
+        session: Session,
+        plan: LlmPlan,
+        preparation: FeaturePreparation,
+        panel: Sequence[int],
+        *,
+        endpoints: Callable[[], Mapping[Role, ChatEndpoint]] | None = None,
+    ) -> None:
+        """The work of one plan.
+
+        Args:
+            session: the settings, made into things.
+            plan: what is asked.
+            preparation: what is measured.
+            panel: all features of the run, those that are done too: the first make the shuffled baseline.
+            endpoints: how to open the models; by their specs where None.
+        """
+        self._session, self._plan, self._preparation = session, plan, preparation
+        self._panel, self._open = tuple(panel), endpoints or self._by_spec
+
+    def estimate(self, features: Sequence[int]) -> Estimate:
+        """Go through a sample of `features` with likely answers instead of calls; nothing is stored."""
+        n = min(len(features), ESTIMATE_SAMPLE)
+        sample = [features[i * len(features) // n] for i in range(n)]
+        asked = self._asked("", dry=True)
+        rehearsed = replace(asked, scoring=replace(asked.scoring, assumed_accuracy=ASSUMED_ACCURACY))
+        cards = [made.card for made in self._labeller(rehearsed).label(sample)]
+        spent = [card.spending or LlmSpending(usd=0.0) for card in cards]
+        return Estimate(len(features), n, _scaled(spent, 1), _scaled(spent, len(features)))
+
+    def labeller(self, run: str, features: Sequence[int]) -> LlmLabeller:
+        """A labeller whose calls are paid by `run`.
+
+        Raises:
+            BudgetError: money is limited and a price is unknown, or the budget is too small for a feature.
+        """
+        asked = self._asked(run, dry=False)
+        if self._plan.limits != type(self._plan.limits)():
+            asked = replace(asked, expected=self.estimate(features[:2]).each)
+        return self._labeller(asked)
+
+    def _labeller(self, asked: LlmLabelling) -> LlmLabeller:
+        from glossator.agents.llm_labelling import LlmLabeller
+
+        return LlmLabeller(self._preparation, asked, self._panel)
+
+    def _asked(self, run: str, *, dry: bool) -> LlmLabelling:
+        from glossator.agents.explainers.explainer_settings import ExplainerSettings
+        from glossator.agents.llm_calls.budget import Budget, Limits
+        from glossator.agents.llm_labelling import LlmLabelling
+        from glossator.agents.scorers.llm_settings import LlmScoringSettings
+
+        plan, settings = self._plan, self._session.settings
+        budget = Budget(Limits() if dry else plan.limits)
+        measured = len(self._panel) >= FEATURES_WORTH_MEASURING and not dry
+        return LlmLabelling(
+            calls=self._room(run, budget, dry=dry),
+            budget=budget,
+            explainers=ExplainerSettings(plan.explain_by, plan.samples) if plan.explain_by else None,
+            scoring=LlmScoringSettings(methods=plan.score_by),
+            windows_per_prompt=settings.windows_per_prompt or (None if measured else USUAL_WINDOWS_PER_PROMPT),
+            activate=self._session.text_activations() if ScoreMethod.GENERATION in plan.score_by else None,
+            losses=self._session.prefix_losses() if ScoreMethod.SURPRISAL in plan.score_by else None,
+            side_by_side=max(2, min(16, settings.llm_slots)),
+        )
+
+    def _room(self, run: str, budget: Any, *, dry: bool) -> CallRoom:
+        from glossator.agents.llm_calls.call_room import CallRoom
+        from glossator.agents.llm_calls.prices import Prices
+        from glossator.agents.llm_calls.token_counts import TokenCounter
+        from glossator.memory.call_store import CallStore
+
+        settings = self._session.settings
+        return CallRoom(
+            self._open(),
+            budget=budget,
+            store=CallStore(self._session.ledger()),
+            slots=settings.llm_slots,
+            counter=TokenCounter(),
+            prices=Prices(settings.price),
+            run=run,
+            dry=dry,
+        )
+
+    def _by_spec(self) -> Mapping[Role, ChatEndpoint]:
+        from glossator.agents.llm_calls.open_endpoint import open_endpoints
+
+        return open_endpoints(self._plan.models, timeout=self._session.settings.llm_timeout)
+
+
+def _scaled(spent: Sequence[LlmSpending], features: int) -> LlmSpending:
+    """The mean of `spent` times `features`."""
+    share = features / max(1, len(spent))
+    known = [s.usd for s in spent if s.usd is not None]
+    return LlmSpending(
+        calls=round(share * sum(s.calls for s in spent)),
+        input_tokens=round(share * sum(s.input_tokens for s in spent)),
+        output_tokens=round(share * sum(s.output_tokens for s in spent)),
+        usd=share * sum(known) if len(known) == len(spent) else None,
+    )

@@ -1,0 +1,172 @@
+"""The difference of two scores on the same examples, from the outcomes stored as their evidence.
+
+Two layouts are read: one entry per window (`documents`, `positions`, `fires`, `answers`, aligned), and
+counts per document (`documents`, `tp`, `fp`, `fn`). Evidence is data from a file: whatever else it
+holds gives no difference, never a wrong one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+from pydantic import JsonValue
+
+from glossator.comparison import Difference
+from glossator.probes.auc import auc_value
+from glossator.probes.intervals import Counts, metric_value, paired_difference
+from glossator.probes.paired_auc import paired_auc_difference
+from glossator.records import Evidence, Metric, Score
+
+NOT_STORED = "the outcomes of single examples are not stored"
+NO_PAIRS = "no example was scored for both"
+NOT_PAIRED = "values stand side by side; there is no paired interval for this measure"
+_VERDICT_METRICS = (Metric.BALANCED_ACCURACY, Metric.PRECISION, Metric.RECALL, Metric.F1)
+_COUNTED_METRICS = (Metric.PRECISION, Metric.RECALL, Metric.F1)
+
+
+class Example(NamedTuple):
+    """What makes an example the same one in two readings."""
+
+    document: str
+    position: int
+    fires: bool
+    occurrence: int
+    """0, or the how-manieth it is, where a window was read more than once."""
+
+
+WindowOutcomes = Mapping[Example, float | None]
+"""The answer to each example; None where there was none."""
+DocumentOutcomes = Mapping[str, tuple[int, int, int]]
+"""True positives, false positives and false negatives by document; the rest is true negatives."""
+
+
+def paired(first: Score, second: Score, evidence: Callable[[str], Evidence | None], seed: int) -> Difference:
+    """`first` minus `second`, two scores for the same question, where their outcomes can be paired."""
+    if first.value is None or second.value is None:
+        return _none("one of the two could not be measured")
+    if first.metric not in (*_VERDICT_METRICS, Metric.AUC):
+        return _none(NOT_PAIRED)
+    found = [evidence(s.evidence) for s in (first, second) if s.evidence]
+    payloads = [e.payload for e in found if e is not None]
+    if len(payloads) < 2:
+        return _none(NOT_STORED)
+    if first.metric in _COUNTED_METRICS:
+        counted = [document_outcomes(p) for p in payloads]
+        if counted[0] is not None and counted[1] is not None:
+            return _of_documents(counted[0], counted[1], first.metric, seed)
+    read = [window_outcomes(p, probabilities=first.metric is Metric.AUC) for p in payloads]
+    if read[0] is None or read[1] is None:
+        return _none(NOT_STORED)
+    return _of_windows(read[0], read[1], first.metric, seed)
+
+
+def window_outcomes(payload: JsonValue, *, probabilities: bool = False) -> WindowOutcomes | None:
+    """The answers by example; None if `payload` is not of this layout.
+
+    Args:
+        payload: What the evidence holds.
+        probabilities: Read graded answers, `probabilities` before `answers` where both are there;
+            otherwise answers are verdicts, and what is neither yes nor no counts as unscored.
+
+    """
+    if not isinstance(payload, dict):
+        return None
+    graded = payload.get("probabilities") if probabilities else None
+    columns = [payload.get("documents"), payload.get("positions"), payload.get("fires")]
+    columns.append(payload.get("answers") if graded is None else graded)
+    lists = [c for c in columns if isinstance(c, list)]
+    if len(lists) < len(columns) or len({len(c) for c in lists}) != 1:
+        return None
+    answers: dict[Example, float | None] = {}
+    seen: Counter[tuple[str, int, bool]] = Counter()
+    for document, position, fires, answer in zip(*lists, strict=True):
+        if not (isinstance(document, str) and isinstance(position, int) and isinstance(fires, bool | int)):
+            return None
+        key = (document, position, bool(fires))
+        value = float(answer) if isinstance(answer, bool | int | float) else None
+        answers[Example(*key, seen[key])] = value if probabilities or value in (0.0, 1.0) else None
+        seen[key] += 1
+    return answers
+
+
+def document_outcomes(payload: JsonValue) -> DocumentOutcomes | None:
+    """The counts by document; None if `payload` is not of this layout."""
+    if not isinstance(payload, dict):
+        return None
+    columns = [payload.get(name) for name in ("documents", "tp", "fp", "fn")]
+    lists = [c for c in columns if isinstance(c, list)]
+    if len(lists) < len(columns) or len({len(c) for c in lists}) != 1:
+        return None
+    counts: dict[str, tuple[int, int, int]] = {}
+    for document, tp, fp, fn in zip(*lists, strict=True):
+        whole = isinstance(tp, int) and isinstance(fp, int) and isinstance(fn, int)
+        if not (isinstance(document, str) and whole):
+            return None
+        counts[document] = (int(tp), int(fp), int(fn))
+    return counts
+
+
+def _none(note: str) -> Difference:
+    return Difference(value=None, interval=None, note=note)
+
+
+def _of_documents(first: DocumentOutcomes, second: DocumentOutcomes, metric: Metric, seed: int) -> Difference:
+    """Documents that one does not name had no positive in it: all zeros."""
+    names = sorted({*first, *second})
+    a, b = _document_counts(first, names), _document_counts(second, names)
+    return _counted(a, b, metric, seed, len(names))
+
+
+def _document_counts(outcomes: DocumentOutcomes, names: Sequence[str]) -> Counts:
+    table = np.array([outcomes.get(n, (0, 0, 0)) for n in names], dtype=np.int64).reshape(-1, 3)
+    return Counts(table[:, 0], table[:, 1], table[:, 2], np.zeros(len(names), dtype=np.int64))
+
+
+def _of_windows(first: WindowOutcomes, second: WindowOutcomes, metric: Metric, seed: int) -> Difference:
+    shared = [e for e in first if first[e] is not None and second.get(e) is not None]
+    if not shared:
+        return _none(NO_PAIRS)
+    fires = np.array([e.fires for e in shared])
+    _, document = np.unique([e.document for e in shared], return_inverse=True)
+    answers = [np.array([float(o[e] or 0.0) for e in shared]) for o in (first, second)]
+    if metric is Metric.AUC:
+        return _graded(answers[0], answers[1], fires, document.astype(np.int64), seed)
+    a, b = (_window_counts(said > 0.5, fires, document) for said in answers)
+    return _counted(a, b, metric, seed, len(shared))
+
+
+def _window_counts(
+    said: Bool[np.ndarray, " windows"], fires: Bool[np.ndarray, " windows"], document: np.ndarray
+) -> Counts:
+    n = int(document.max()) + 1
+    tallies = (
+        np.bincount(document[chosen], minlength=n)
+        for chosen in (fires & said, ~fires & said, fires & ~said, ~fires & ~said)
+    )
+    return Counts(*tallies)
+
+
+def _counted(first: Counts, second: Counts, metric: Metric, seed: int, n: int) -> Difference:
+    values = (metric_value(first, metric), metric_value(second, metric))
+    if values[0] is None or values[1] is None:
+        return _none(NO_PAIRS)
+    interval = paired_difference(first, second, metric, seed=seed)
+    return Difference(value=values[0] - values[1], interval=interval, n=n)
+
+
+def _graded(
+    first: Float[np.ndarray, " windows"],
+    second: Float[np.ndarray, " windows"],
+    fires: Bool[np.ndarray, " windows"],
+    document: np.ndarray,
+    seed: int,
+) -> Difference:
+    values = [auc_value(scores[None], fires) for scores in (first, second)]
+    if values[0] is None or values[1] is None:
+        return _none(NO_PAIRS)
+    interval = paired_auc_difference(first, second, fires, document, seed=seed)
+    return Difference(value=values[0] - values[1], interval=interval, n=len(fires))
