@@ -63,6 +63,11 @@ class Estimate(NamedTuple):
         value, low, high = (format(x, f"{sign}.3f") for x in (self.value, self.low, self.high))
         return f"{value} [{low}, {high}]"
 
+    def as_json(self) -> JsonValue:
+        """Value, ends and number of features."""
+        ends = (round(self.low, 4), round(self.high, 4))
+        return {"value": round(self.value, 4), "low": ends[0], "high": ends[1], "n": self.n}
+
 
 def value_of(row: LabelRow, measure: str) -> float | None:
     """The mean over both kinds of negatives; None where one of them could not be measured."""
@@ -113,13 +118,7 @@ def keys_of(features: Sequence[TrialFeature]) -> dict[str, JsonValue]:
             if name != ANALYST:
                 found["_minus_analyst"] = difference(values, table[ANALYST])
             for suffix, one in found.items():
-                rounded = None if one is None else [round(x, 4) for x in one[:3]]
-                keys[f"{name}_{measure}{suffix}"] = rounded and {
-                    "value": rounded[0],
-                    "low": rounded[1],
-                    "high": rounded[2],
-                    "n": one.n,
-                }
+                keys[f"{name}_{measure}{suffix}"] = None if one is None else one.as_json()
     return keys
 
 

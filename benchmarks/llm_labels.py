@@ -8,9 +8,10 @@ window per prompt, all of them (no stopping early): detection and fuzzing, balan
 Differences to the analyst are paired by feature; intervals are bootstrapped over features.
 
 Features are drawn at random among those with at least 30 strong firings on explore, a full set of sealed
-windows and a label by the embedded analyst; how many were passed over is said. Finished features are kept in a file beside the ledger and answers in the
-ledger, so a run that was stopped goes on where it was and pays for nothing twice. Settings (subject,
-dictionary, corpus, tokens) are those of `glossator label`.
+windows and a label by the embedded analyst; how many were passed over is said. Finished features are
+kept in a file beside the ledger and answers in the ledger, so a run that was stopped goes on where it
+was and pays for nothing twice. Settings (subject, dictionary, corpus, tokens) are those of
+`glossator label`.
 """
 
 from __future__ import annotations
@@ -26,11 +27,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from glossator.agents.llm_calls.budget import Budget, Limits
-from glossator.agents.llm_calls.call_room import CallRoom
-from glossator.agents.llm_calls.prices import Prices
-from glossator.agents.llm_calls.token_counts import TokenCounter
-from glossator.memory.call_store import CallStore
 from pydantic import JsonValue
 
 from benchmarks.label_trial_table import (
@@ -50,9 +46,13 @@ from glossator.agents.explainers.explainer_settings import ExplainerSettings
 from glossator.agents.explainers.material import Material, OpenViews
 from glossator.agents.explainers.validated import ValidatedCandidate
 from glossator.agents.feature_preparation import FeaturePreparation, PreparedFeature
+from glossator.agents.llm_calls.budget import Budget, Limits
+from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.llm_calls.chat import ChatEndpoint, Role
 from glossator.agents.llm_calls.model_spec import ModelSpec
 from glossator.agents.llm_calls.open_endpoint import open_endpoint
+from glossator.agents.llm_calls.prices import Prices
+from glossator.agents.llm_calls.token_counts import TokenCounter
 from glossator.agents.scorers import (
     STRONG,
     FeatureNeighbours,
@@ -65,6 +65,7 @@ from glossator.agents.scorers.llm_bench import LlmBench
 from glossator.agents.scorers.llm_scores import score_with_llm
 from glossator.agents.scorers.llm_settings import LlmScoringSettings
 from glossator.agents.window_reading.reader import LlmReader
+from glossator.memory.call_store import CallStore
 from glossator.probes.negatives import WindowPool
 from glossator.records import ExplanationMethod, FeatureRef, Score, ScoreMethod, content_id
 from glossator.session import Session
@@ -324,14 +325,15 @@ def main() -> None:
         tokens = len(session.index().explore.text)
     keys: dict[str, JsonValue] = {
         **keys_of(features), "features": len(features), "model": chosen.model, "seed": SEED,
-        "passed_over": dict(passed_over), "explore_tokens": tokens, "plan": asdict(QUICK if chosen.quick else Plan()),
+        "passed_over": dict(passed_over), "explore_tokens": tokens,
+        "plan": asdict(QUICK if chosen.quick else Plan()),
         "spending": spent(features).model_dump(mode="json"),
         "seconds_per_feature": round(sum(f.seconds for f in features) / max(1, len(features)), 1),
     }  # fmt: skip
     print(markdown(features))
     title = (
-        f"Labels by {chosen.model}: {len(features)} random live features, {tokens} explore tokens, seed {SEED}; "
-        "means over features, both kinds of negatives weighing alike"
+        f"Labels by {chosen.model}: {len(features)} random live features, {tokens} explore tokens, "
+        f"seed {SEED}; means over features, both kinds of negatives weighing alike"
     )
     emit(title, rows_of(features, passed_over), keys, chosen.json)
 
