@@ -18,9 +18,10 @@ BEHIND_URL = ""
 
 PROVIDERS = (
     "anthropic", "anthropic_bedrock", "azure_ai", "azure_openai", "baseten", "bedrock", "bedrock_converse",
-    "cohere", "deepseek", "fireworks", "google_anthropic_vertex", "google_genai", "google_vertexai", "groq",
-    "huggingface", "ibm", "litellm", "mistralai", "nvidia", "ollama", "openai", "openrouter", "perplexity",
-    "together", "upstage", "xai",
+    "bedrock_mantle_anthropic", "bedrock_mantle_openai", "cohere", "deepseek", "fireworks",
+    "google_anthropic_vertex", "google_genai", "google_vertexai", "groq", "huggingface", "ibm", "litellm",
+    "meta", "mistralai", "nvidia", "ollama", "openai", "openrouter", "perplexity", "together", "upstage",
+    "xai",
 )  # fmt: skip
 """What `langchain.chat_models.init_chat_model` knows; the list is here so that reading it imports nothing."""
 
