@@ -56,9 +56,8 @@ async def explain_feature(
 
     candidates = await all_finished(map(validated, explanations))
     if refining:
-        start = candidates[best_of(tuple(candidates))]
-        candidates += await refine(writer, reader, start, settings, validated)
-    return ExplainedFeature(tuple(candidates), best_of(tuple(candidates)), dict(writer.rejected))
+        candidates += await refine(writer, reader, candidates, settings, validated)
+    return ExplainedFeature(tuple(candidates), best_of(candidates), dict(writer.rejected))
 
 
 def _questions(material: Material, settings: ExplainerSettings) -> list[Question]:

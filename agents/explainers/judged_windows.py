@@ -98,7 +98,7 @@ def _draw(
     purpose: str,
     shown: Sequence[Window] = (),
 ) -> JudgedWindows:
-    feature, near = material.feature.index, views.neighbours
+    feature, close = material.feature.index, views.neighbours
     seeds = [
         int(s) for s in np.random.default_rng(seed_of(material.feature, purpose)).integers(2**31, size=4)
     ]
@@ -107,13 +107,16 @@ def _draw(
         view, feature, threshold=STRONG * material.max_activation, n=counts[0] + extra, seed=seeds[0],
         sampling=sampling, width=width,
     )  # fmt: skip
-    random = silent_windows(view, feature, counts[1] + extra, seeds[1], width=width)
+    random = silent_windows(view, feature, counts[1] + counts[2] + extra, seeds[1], width=width)
     hard = hard_negatives(
-        view, feature, counts[2] + extra, seeds[2], by_direction=near.by_direction,
-        by_coactivation=near.by_coactivation, pool=pool, embedder=views.embedder, width=width,
+        view, feature, counts[2] + extra, seeds[2], by_direction=close.by_direction,
+        by_coactivation=close.by_coactivation, pool=pool, embedder=views.embedder, width=width,
     ).windows  # fmt: skip
     rng = np.random.default_rng(seeds[3])
-    parts = [_fresh(p, shown, k, rng) for p, k in zip((firing, random, hard), counts, strict=True)]
+    near = _fresh(hard, shown, counts[2], rng)
+    # Where a feature leaves few hard negatives, random ones stand in: what is compared keeps its size.
+    far = _fresh(random, shown, counts[1] + counts[2] - len(near), rng)
+    parts = [_fresh(firing, shown, counts[0], rng), far, near]
     joined = join_windows(parts, wanted=n)
     group = np.repeat(np.arange(3), [len(p) for p in parts])
     order = rng.permutation(len(joined))
@@ -127,6 +130,7 @@ def _fresh(batch: WindowBatch, shown: Sequence[Window], n: int, rng: np.random.G
         return batch
     start = np.array([w.start for w in shown], dtype=np.int64)
     stop = start + np.array([len(w.tokens) for w in shown], dtype=np.int64)
-    apart = ((batch.start[:, None] >= stop) | (batch.stop[:, None] <= start)).all(axis=1)
-    fresh = batch.take(apart) if apart.any() else batch
+    apart = (batch.start[:, None] >= stop) | (batch.stop[:, None] <= start)
+    unseen = np.flatnonzero(np.all(apart, axis=1))
+    fresh = batch.take(unseen) if len(unseen) else batch
     return fresh.take(np.sort(rng.permutation(len(fresh))[:n]))

@@ -6,8 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from pydantic import BaseModel, field_validator
-from pydantic_core import to_json
+from pydantic import BaseModel
 
 from glossator.agents.explainers.explainer_settings import TEMPERATURE
 from glossator.agents.explainers.label_validation import clean_label, unfit_label
@@ -16,8 +15,10 @@ from glossator.agents.explainers.predicate_check import read_predicate
 from glossator.agents.explainers.questions import Question
 from glossator.agents.explainers.shown_windows import window_text
 from glossator.agents.llm_calls.answer_parsing import read_json, schema_of
+from glossator.agents.llm_calls.answer_text import answer_text
 from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.llm_calls.chat import Call, ChatReply, Role, Unscored, UnscoredReason
+from glossator.agents.scorers.leakage import quotes
 from glossator.prompts.rendered_prompt import RenderedPrompt
 from glossator.records import Explanation, ExplanationFlag, Predicate, PromptRef
 
@@ -34,14 +35,6 @@ class LabelAnswer(BaseModel):
 
     label: str
     predicate: str = ""
-
-    @field_validator("predicate", mode="before")
-    @classmethod
-    def _as_text(cls, value: object) -> object:
-        """Models also give the predicate as an object rather than as text, or null."""
-        if value is None:
-            return ""
-        return value if isinstance(value, str) else to_json(value).decode()
 
 
 class _Answered(NamedTuple):
@@ -131,7 +124,7 @@ class LabelWriter:
 
     def _flags(self, text: str) -> tuple[ExplanationFlag, ...]:
         flags = dict.fromkeys(self.material.flags)
-        if quotes(text, [window_text(w) for w in self.material.windows]):
+        if quotes(text, [window_text(w) for w in self.material.windows]) is not None:
             flags[ExplanationFlag.QUOTES_WINDOWS] = None
         return tuple(flags)
 
@@ -160,6 +153,6 @@ def _read(reply: ChatReply) -> LabelAnswer | Unscored:
     answer = read_json(reply, LabelAnswer)
     if isinstance(answer, LabelAnswer) or answer.reason is not UnscoredReason.MALFORMED:
         return answer
-    prose = reply.text.strip()
+    prose = answer_text(reply).text.strip()
     fit = 0 < len(prose) <= _LONGEST_PROSE and len(prose.splitlines()) == 1 and not set("{}[]") & set(prose)
     return LabelAnswer(label=prose) if fit else answer

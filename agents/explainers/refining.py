@@ -6,7 +6,7 @@ measured on `validate`, of which the explainer never sees anything.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from glossator.agents.explainers.explainer_settings import ExplainerSettings
 from glossator.agents.explainers.judged_windows import JudgedWindows, further_windows
 from glossator.agents.explainers.label_writing import LabelWriter
 from glossator.agents.explainers.questions import MOST_MISTAKES, Mistakes, Question
-from glossator.agents.explainers.validated import ValidatedCandidate
+from glossator.agents.explainers.validated import ValidatedCandidate, best_of
 from glossator.agents.window_reading.reader import LlmReader, Readings
 from glossator.probes.split_view import ExploreView
 from glossator.probes.windows import to_windows
@@ -26,17 +26,17 @@ Validate = Callable[[Explanation], Awaitable[ValidatedCandidate]]
 async def refine(
     writer: LabelWriter,
     reader: LlmReader,
-    start: ValidatedCandidate,
+    candidates: Sequence[ValidatedCandidate],
     settings: ExplainerSettings,
     validate: Validate,
 ) -> list[ValidatedCandidate]:
-    """The corrections of `start`, in order.
+    """The corrections of the best candidate, in order; there must be one.
 
     It ends when a round finds no mistakes, gives no fit or no new label or gains less than `min_gain`,
     after `rounds`, and where nothing can be gained or measured.
     """
     found: list[ValidatedCandidate] = []
-    best = start
+    best = candidates[best_of(candidates)]
     for number in range(settings.rounds):
         if best.value is None or best.value + settings.min_gain > 1:
             break
@@ -45,7 +45,7 @@ async def refine(
             break
         question = Question(ExplanationMethod.REFINED, writer.material, settings, mistakes)
         corrected = await writer.write(question, earlier=best.explanation.prompts)
-        known = {one.explanation.text.casefold() for one in (start, *found)}
+        known = {one.explanation.text.casefold() for one in (*candidates, *found)}
         if corrected is None or corrected.text.casefold() in known:
             break
         candidate = await validate(corrected)

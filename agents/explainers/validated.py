@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from glossator.records import Explanation, ExplanationMethod
@@ -34,7 +35,7 @@ class ExplainedFeature(NamedTuple):
         return tuple(best_of(self.candidates, group) for group in by_method.values())
 
 
-def best_of(candidates: tuple[ValidatedCandidate, ...], among: list[int] | None = None) -> int:
+def best_of(candidates: Sequence[ValidatedCandidate], among: list[int] | None = None) -> int:
     """The candidate with the highest value; of equals one with a predicate, then the earliest.
 
     One that could not be measured is only taken where none could be. `among` must not be empty.

@@ -29,7 +29,9 @@ from glossator.probes.token_effects import TokenEffects
 from glossator.probes.windows import firing_windows, to_windows
 from glossator.records import Explanation, FeatureRef, TokenEffect, TokenIn
 
-FILLERS = [f"{a}{b}" for a in ("ba", "co", "di", "fu", "ge", "lo", "mi", "nu") for b in ("rn", "st", "ld", "mp")]
+FILLERS = [
+    f"{a}{b}" for a in ("ba", "co", "di", "fu", "ge", "lo", "mi", "nu") for b in ("rn", "st", "ld", "mp")
+]
 EXPLORE_MARK, VALIDATE_MARK = "exploremark", "validatemark"
 RULES: tuple[PlantedRule, ...] = (
     TokenSetRule(kind="token_set", name="sea", tokens=(" sea", " ship")),
@@ -46,7 +48,7 @@ SEA, EXCEPTION, ONLY_EXPLORE = range(len(RULES))
 
 def _texts(n: int, seed: int, mark: str) -> list[str]:
     rng = np.random.default_rng(seed)
-    words = [*FILLERS * 8, *["red"] * 8, *["sea"] * 4, *["ship"] * 3, *[mark] * 12]
+    words = [*FILLERS * 8, *["red"] * 4, *["red sea"] * 4, *["sea"] * 4, *["ship"] * 3, *[mark] * 12]
     return ["".join(f" {w}" for w in rng.choice(words, 200)) for _ in range(n)]
 
 

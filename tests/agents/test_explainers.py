@@ -1,4 +1,4 @@
-"""Explaining planted features with scripted models: what is asked, what becomes of answers, what is chosen."""
+"""Planted features and scripted models: what is asked, what becomes of answers, what is chosen."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from glossator.agents.llm_calls.scripted_chat import Asked, ScriptedChat, always
 from glossator.errors import BudgetSpent, GlossatorError, SettingsError
 from glossator.records import ExplanationFlag, ExplanationMethod, Split, TokenIn
 from tests.agents.explainer_fixtures import (
+    EXCEPTION,
     EXPLORE_MARK,
     ONLY_EXPLORE,
     VALIDATE_MARK,
@@ -61,7 +62,7 @@ def test_an_oracle_finds_the_rule_and_is_chosen(views: OpenViews) -> None:
 
 
 def test_a_bad_label_loses_to_the_embedded_one(views: OpenViews) -> None:
-    out = told(views, material_of(views, embedded="words: sea, ship"), always(answer("words: lost")))
+    out = told(views, material_of(views, embedded="words: sea, ship"), always(answer("words: nowhere")))
     assert out.chosen.method is ExplanationMethod.EMBEDDED
     assert len(out.explained.candidates) == 2
 
@@ -168,7 +169,7 @@ def test_a_predicate_may_be_an_object(views: OpenViews) -> None:
 
 def test_explainers_never_see_validate(views: OpenViews) -> None:
     broad = always(answer("words: sea, red"))
-    out = told(views, material_of(views), broad, replace(ALL, rounds=3, samples=2))
+    out = told(views, material_of(views, EXCEPTION), broad, replace(ALL, rounds=3, samples=2))
     assert len(out.asked) >= 7
     assert all(VALIDATE_MARK not in said for said in out.asked)
     assert any(EXPLORE_MARK in said for said in out.asked)
@@ -186,7 +187,7 @@ def test_material_of_another_split_is_refused(views: OpenViews) -> None:
 
 
 def test_contrastive_shows_hard_negatives_unmarked(views: OpenViews) -> None:
-    material = material_of(views)
+    material = material_of(views, EXCEPTION)
     settings = ExplainerSettings(methods=(ExplanationMethod.CONTRASTIVE,), n_negatives=4)
     (said,) = told(views, material, saying(oracle), settings).asked
     silent = [line for line in said.splitlines() if line.startswith("S") and line[1:2].isdigit()]
@@ -229,7 +230,7 @@ def test_a_reader_that_fails_leaves_values_unknown(views: OpenViews) -> None:
 
 
 def test_labels_that_quote_are_flagged_and_feature_flags_kept(views: OpenViews) -> None:
-    material = replace(material_of(views), flags=(ExplanationFlag.DENSE,))
+    material = replace(material_of(views, embedded=None), flags=(ExplanationFlag.DENSE,))
     quote = "".join(material.windows[0].tokens[:12]).strip()
     out = told(views, material, always(answer(f"words: sea, ship as in {quote}")))
     assert out.chosen.flags == (ExplanationFlag.DENSE, ExplanationFlag.QUOTES_WINDOWS)
