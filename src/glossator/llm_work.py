@@ -12,11 +12,11 @@ from glossator.records import LlmSpending, ScoreMethod
 from glossator.session import Session
 
 if TYPE_CHECKING:
-    from glossator.agents.feature_preparation import FeaturePreparation, LabelledFeature
+    from glossator.agents.feature_preparation import FeaturePreparation
     from glossator.agents.llm_calls.call_room import CallRoom
     from glossator.agents.llm_labelling import LlmLabeller, LlmLabelling
 else:
-    CallRoom = FeaturePreparation = LabelledFeature = LlmLabeller = LlmLabelling = Any
+    CallRoom = FeaturePreparation = LlmLabeller = LlmLabelling = Any
 
 ASSUMED_ACCURACY = 0.85
 """Of readers, in an estimate: decides how many windows sequential reading is expected to take."""

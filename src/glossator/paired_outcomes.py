@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float
-from pydantic import JsonValue
+from pydantic import BaseModel, ValidationError
 
 from glossator.comparison import Difference
 from glossator.probes.auc import auc_value
@@ -64,7 +64,7 @@ def paired(first: Score, second: Score, evidence: Callable[[str], Evidence | Non
     return _of_windows(read[0], read[1], first.metric, seed)
 
 
-def window_outcomes(payload: JsonValue, *, probabilities: bool = False) -> WindowOutcomes | None:
+def window_outcomes(payload: object, *, probabilities: bool = False) -> WindowOutcomes | None:
     """The answers by example; None if `payload` is not of this layout.
 
     Args:
@@ -73,41 +73,58 @@ def window_outcomes(payload: JsonValue, *, probabilities: bool = False) -> Windo
             otherwise answers are verdicts, and what is neither yes nor no counts as unscored.
 
     """
-    if not isinstance(payload, dict):
+    read = _read(_WindowPayload, payload)
+    if read is None:
         return None
-    graded = payload.get("probabilities") if probabilities else None
-    columns = [payload.get("documents"), payload.get("positions"), payload.get("fires")]
-    columns.append(payload.get("answers") if graded is None else graded)
-    lists = [c for c in columns if isinstance(c, list)]
-    if len(lists) < len(columns) or len({len(c) for c in lists}) != 1:
+    chosen = read.answers if not probabilities or read.probabilities is None else read.probabilities
+    if len({len(read.documents), len(read.positions), len(read.fires), len(chosen)}) != 1:
         return None
     answers: dict[Example, float | None] = {}
     seen: Counter[tuple[str, int, bool]] = Counter()
-    for document, position, fires, answer in zip(*lists, strict=True):
-        if not (isinstance(document, str) and isinstance(position, int) and isinstance(fires, bool | int)):
-            return None
-        key = (document, position, bool(fires))
-        value = float(answer) if isinstance(answer, bool | int | float) else None
-        answers[Example(*key, seen[key])] = value if probabilities or value in (0.0, 1.0) else None
+    columns = (read.documents, read.positions, read.fires, chosen)
+    for document, position, fires, answer in zip(*columns, strict=True):
+        key = (document, position, fires)
+        answers[Example(*key, seen[key])] = answer if probabilities or answer in (0, 1) else None
         seen[key] += 1
     return answers
 
 
-def document_outcomes(payload: JsonValue) -> DocumentOutcomes | None:
+def document_outcomes(payload: object) -> DocumentOutcomes | None:
     """The counts by document; None if `payload` is not of this layout."""
-    if not isinstance(payload, dict):
+    read = _read(_DocumentPayload, payload)
+    if read is None or len({len(read.documents), len(read.tp), len(read.fp), len(read.fn)}) != 1:
         return None
-    columns = [payload.get(name) for name in ("documents", "tp", "fp", "fn")]
-    lists = [c for c in columns if isinstance(c, list)]
-    if len(lists) < len(columns) or len({len(c) for c in lists}) != 1:
+    counts = zip(read.tp, read.fp, read.fn, strict=True)
+    return dict(zip(read.documents, counts, strict=True))
+
+
+class _WindowPayload(BaseModel):
+    """One entry per window; other keys are not looked at."""
+
+    documents: list[str]
+    positions: list[int]
+    fires: list[bool]
+    answers: list[float | None]
+    probabilities: list[float | None] | None = None
+
+
+class _DocumentPayload(BaseModel):
+    """One entry per document."""
+
+    documents: list[str]
+    tp: list[int]
+    fp: list[int]
+    fn: list[int]
+
+
+_Payload = TypeVar("_Payload", bound=BaseModel)
+
+
+def _read(layout: type[_Payload], payload: object) -> _Payload | None:
+    try:
+        return layout.model_validate(payload)
+    except ValidationError:
         return None
-    counts: dict[str, tuple[int, int, int]] = {}
-    for document, tp, fp, fn in zip(*lists, strict=True):
-        whole = isinstance(tp, int) and isinstance(fp, int) and isinstance(fn, int)
-        if not (isinstance(document, str) and whole):
-            return None
-        counts[document] = (int(tp), int(fp), int(fn))
-    return counts
 
 
 def _none(note: str) -> Difference:
