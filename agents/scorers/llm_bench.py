@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from glossator.agents.llm_calls.call_room import CallRoom
 from jaxtyping import Float
 
+from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.scorers.examples import seed_of
 from glossator.agents.scorers.llm_settings import LlmScoringSettings
 from glossator.agents.scorers.room import ScoringRoom

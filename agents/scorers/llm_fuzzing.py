@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
 
 from glossator.agents.scorers.compared import Compared, Scored
 from glossator.agents.scorers.examples import Group, ScoringExamples, seed_of
 from glossator.agents.scorers.llm_bench import LlmBench
 from glossator.agents.scorers.llm_settings import LlmScoringSettings
-from glossator.agents.scorers.marking import Marks, markable, placed_marks, run_lengths, true_marks
+from glossator.agents.scorers.marking import Marks, Runs, markable, placed_marks, run_lengths, true_marks
 from glossator.agents.scorers.question_set import QuestionSet, reading_order
 from glossator.agents.scorers.verdict_answers import VerdictQuestion
 from glossator.agents.scorers.verdict_scores import ask_and_score
@@ -83,7 +82,7 @@ def _wrongly_marked(
     view: SealedView,
     feature: FeatureRef,
     windows: WindowBatch,
-    shapes: Sequence[Int[np.ndarray, " runs"]],
+    shapes: Sequence[Runs],
 ) -> _Marked:
     allowed = markable(view, feature.index, windows)
     places = [seed_of(feature, f"marks at {start}") for start in windows.start.tolist()]
