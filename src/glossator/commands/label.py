@@ -38,7 +38,8 @@ def label_command(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Label again what is already labelled.")] = False,
     budget: Annotated[
-        str | None, typer.Option(help="What may be spent on LLM calls, such as 2usd, 500calls or 1Mtokens,30min.")
+        str | None,
+        typer.Option(help="What may be spent on LLM calls, such as 2usd, 500calls or 1Mtokens,30min."),
     ] = None,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Say what LLM calls would be made and cost, and make none.")
