@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from glossator.agents.llm_calls.token_counts import TokenCounter, TokenTotals
 from glossator.memory.call_store import CallStore, StoredCall
@@ -17,7 +18,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class _Entry(NamedTuple, Generic[Item, Result]):
+@dataclass(frozen=True)
+class _Entry(Generic[Item, Result]):
     item: Item
     turn: asyncio.Future[Result]
 
