@@ -15,6 +15,8 @@ class LlmScoringSettings:
     """Questions that are asked, in this order."""
     half_width: float = 0.1
     """Narrow enough: reading stops when every interval's half-width is at most this."""
+    stop_when_clear: bool = True
+    """Stop as well where the interval is wide but wholly on one side of the verdict's threshold."""
     first: int = 10
     """Windows per group in the first stage."""
     step: int = 5
