@@ -56,12 +56,13 @@ class PrefixLosses:
             ProbeError: a loss is infinite or not a number.
         """
         key = (prefix, tuple(texts))
-        if key not in self._kept:
-            self._kept[key] = self._measured(prefix, texts)
-        self._kept.move_to_end(key)
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-        return self._kept[key].copy()
+        with self._subject.lock:
+            if key not in self._kept:
+                self._kept[key] = self._measured(prefix, texts)
+            self._kept.move_to_end(key)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+            return self._kept[key].copy()
 
     def _measured(self, prefix: str, texts: Sequence[str]) -> Float[np.ndarray, " texts"]:
         before = [*self._subject.row_prefix, *self._subject.tokenize([prefix])[0]]
@@ -73,7 +74,7 @@ class PrefixLosses:
                 f"{self._subject.context_length}: use a shorter prefix, shorter texts or another model"
             )
         losses = np.full(len(rows), np.nan, np.float32)
-        with self._subject.lock, torch.no_grad():
+        with torch.no_grad():
             known = self._prefix(before)
             for chosen in self._batches(rows):
                 losses[chosen] = self._losses(known, [rows[i] for i in chosen])

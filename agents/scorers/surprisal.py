@@ -26,8 +26,8 @@ from glossator.records import Metric, Negatives, ScoreMethod
 
 PER_GROUP = 24
 """Windows of each group: each is read once per explanation, by a model that runs here."""
-N_DONORS = 2
-"""Explanations of other features that are read."""
+N_DONORS = 3
+"""Explanations of other features that are read: fewer leave the baseline no interval to speak of."""
 NO_MODEL = "no local model to measure losses with"
 NO_TOKENS = "a window without text has no loss"
 ANNOUNCED = "The following text has this in it: {}\n\n"
