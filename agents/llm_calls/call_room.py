@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from glossator.agents.llm_calls.answer_store import AnswerStore
 from glossator.agents.llm_calls.budget import Budget, Charge
@@ -44,6 +45,16 @@ REASK_SAMPLE = 1000
 REASK_TEMPERATURE = 0.5
 """At least, when asking again: at 0 the same answer would come back."""
 _ASK_AGAIN = (UnscoredReason.MALFORMED, UnscoredReason.EMPTY)
+
+
+@runtime_checkable
+class Reasoning(Protocol):
+    """An endpoint whose model may think before it answers, at the asker's cost."""
+
+    @property
+    def reasoning_allowance(self) -> int:
+        """Tokens that it may take beyond a request's `max_tokens`."""
+        ...
 
 
 class _Answer(NamedTuple):
@@ -202,15 +213,13 @@ class CallRoom:
     async def _bought(self, question: _Question) -> _Answer:
         """Ask until there is an answer or no hope of one."""
         health = self._health[question.endpoint.identity]
-        attempt = timeouts = 0
+        tried = Counter[UnscoredReason]()
         while True:
-            await health.wait()
             try:
-                reply = await self._request(question)
+                reply = await self._request(question, health)
             except CallFailure as failure:
-                timeouts += failure.reason is UnscoredReason.TIMED_OUT
-                if await health.back_off(failure, attempt, timeouts):
-                    attempt += 1
+                tried[failure.reason] += 1
+                if await health.back_off(failure, tried):
                     continue
                 detail = without_secrets(failure.detail, self._environment)
                 health.gave_up(failure, detail)
@@ -221,10 +230,11 @@ class CallRoom:
             health.answered()
             return await self._kept(question, reply)
 
-    async def _request(self, question: _Question) -> ChatReply:
+    async def _request(self, question: _Question, health: EndpointHealth) -> ChatReply:
         """One request, in a slot and within the budget."""
         reserved = self._most(question)
         async with self._slots:
+            await health.wait()
             await self._budget.reserve(reserved)
             actual = reserved  # of a call that is cancelled nobody knows what it cost
             try:
@@ -260,7 +270,7 @@ class CallRoom:
         identity, call = question.endpoint.identity, question.call
         name, raw = call.prompt.ref.name, question.raw
         tokens = self._counter.likely_input(identity, name, raw.estimated_input)
-        output = self._counter.likely_output(identity, name, raw.estimated_output, call.max_tokens)
+        output = self._counter.likely_output(identity, name, raw.estimated_output, _most_output(question))
         reply = ChatReply(call.likely, input_tokens=tokens, output_tokens=output)
         if question.key in self._pretended:
             return _Answer(reply)
@@ -293,8 +303,8 @@ class CallRoom:
         name = question.call.prompt.ref.name
         tokens = self._counter.most_input(question.endpoint.identity, name, question.raw.estimated_input)
         price = self._prices.of(question.endpoint)
-        usd = 0.0 if price is None else price.usd(tokens, question.request.max_tokens)
-        return Charge(1, tokens + question.request.max_tokens, usd)
+        output = _most_output(question)
+        return Charge(1, tokens + output, 0.0 if price is None else price.usd(tokens, output))
 
     def _paid(self, question: _Question, reply: ChatReply) -> Paid:
         """What `reply` cost; estimated as far as the endpoint does not say."""
@@ -326,3 +336,9 @@ class CallRoom:
                     "is unknown: set price (such as GLOSSATOR_PRICE=0.25/2, US dollars per million input and "
                     "output tokens; 0/0 if it is free), or limit tokens or calls instead"
                 )
+
+
+def _most_output(question: _Question) -> int:
+    endpoint = question.endpoint
+    extra = endpoint.reasoning_allowance if isinstance(endpoint, Reasoning) else 0
+    return question.request.max_tokens + extra

@@ -15,7 +15,8 @@ from glossator.errors import BudgetError
 
 MILLION = 1_000_000
 _PROBE_TOKENS = 1000
-_NO_PROVIDER = {"vllm", "ollama", "llamacpp", "http", "https", "scripted", "huggingface", "openai-compatible"}
+_OWN_MACHINES = frozenset({"vllm", "ollama"})
+"""Providers whose models cost what their owner says."""
 _URL = re.compile(r"https?://[^\s|,;]+")
 
 
@@ -72,12 +73,12 @@ def listed_price(identity: str, model: str) -> Price | None:
     from genai_prices import Usage, calc_price
 
     url = _URL.search(identity)
-    provider = re.match(r"[A-Za-z0-9_.-]+", identity)
+    provider = re.match(r"([A-Za-z0-9_.-]+):", identity)
     where: dict[str, str]
     if url is not None and urlsplit(url[0]).hostname is not None:
         where = {"provider_api_url": url[0]}
-    elif provider is not None and provider[0].lower() not in _NO_PROVIDER:
-        where = {"provider_id": provider[0].lower()}
+    elif provider is not None and provider[1].lower() not in _OWN_MACHINES:
+        where = {"provider_id": provider[1].lower()}
     else:
         return None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -32,9 +33,11 @@ class RetryPolicy:
     """How failures are met. Times in seconds."""
 
     attempts: int = 5
-    """Requests for one answer at most."""
+    """Requests for one answer that may fail, those that met a rate limit apart."""
     timeouts: int = 2
     """Of these, how many may time out."""
+    rate_limits: int = 9
+    """Requests that may meet a rate limit: their waits outlast a limit by the minute."""
     first_wait: float = 0.5
     """Bound of the first wait; it doubles."""
     longest_wait: float = 30.0
@@ -67,16 +70,25 @@ class EndpointHealth:
         """Note an answer."""
         self._failures = 0
 
-    async def back_off(self, failure: CallFailure, attempt: int, timeouts: int) -> bool:
-        """Wait before the next attempt, `attempt` counting from 0; False where there is to be none."""
+    async def back_off(self, failure: CallFailure, tried: Counter[UnscoredReason]) -> bool:
+        """Wait before the next attempt, or return False where there is to be none.
+
+        `tried` counts the failures of this question by reason, the present one among them.
+        """
         policy = self._policy
-        if not failure.retryable or attempt + 1 >= policy.attempts or timeouts >= policy.timeouts:
+        limited = tried[UnscoredReason.RATE_LIMITED]
+        if (
+            not failure.retryable
+            or limited >= policy.rate_limits
+            or tried.total() - limited >= policy.attempts
+            or tried[UnscoredReason.TIMED_OUT] >= policy.timeouts
+        ):
             return False
         if failure.retry_after is not None:
             pause = min(max(failure.retry_after, 0.0), policy.longest_retry_after)
             self._resume_at = max(self._resume_at, policy.clock() + pause)
             return True  # `wait` does the rest, for everybody
-        bound = min(policy.longest_wait, policy.first_wait * 2.0**attempt)
+        bound = min(policy.longest_wait, policy.first_wait * 2.0 ** (tried.total() - 1))
         await policy.sleep(self._random.uniform(0.0, bound))
         return True
 
