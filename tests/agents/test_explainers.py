@@ -249,6 +249,19 @@ def test_the_same_feature_is_asked_the_same(views: OpenViews) -> None:
     assert {r.messages for r in runs[0].scorer.requests} == {r.messages for r in runs[1].scorer.requests}
 
 
+@pytest.mark.parametrize("samples", [1, 2])
+def test_an_estimate_reads_as_many_candidates_as_a_run(views: OpenViews, samples: int) -> None:
+    def say(asked: Asked) -> str:
+        return answer(f"words: sea, {asked.request.sample} {asked.chance('label')}")
+
+    settings = replace(ALL, methods=ALL.methods[:3], samples=samples)
+    material = material_of(views, EXCEPTION)
+    estimate = told(views, material, saying(say), settings, dry=True)
+    assert estimate.explainer.requests == estimate.scorer.requests == []
+    run = told(views, material, saying(say), settings)
+    assert estimate.spending.calls == run.spending.calls == 3 * samples + 4 * (1 + 3 * samples)
+
+
 def test_a_spent_budget_is_told(views: OpenViews) -> None:
     with pytest.raises(BudgetSpent):
         told(views, material_of(views), saying(oracle), ALL, budget="2calls")
