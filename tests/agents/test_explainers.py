@@ -154,6 +154,17 @@ def test_a_bad_predicate_is_dropped_and_the_label_kept(
     assert out.explained.rejected == {reason: 1}
 
 
+def test_a_label_outlives_a_predicate_without_end(views: OpenViews) -> None:
+    text = '{"label": "words: sea, \\"ship\\"",\n "predicate": "{\\"kind\\":\\"word_in\\",' + " " * 999
+    out = told(views, material_of(views), always(text, Finish.LENGTH))
+    assert out.chosen.text == 'words: sea, "ship"'
+    assert out.explained.rejected == {"invalid predicate": 1}
+    assert len(out.asked) == 1
+    thinking = told(views, material_of(views), always('{"label": "words: se', Finish.LENGTH))
+    assert thinking.explained.rejected == {"answer cut at the token limit": 1}
+    assert [r.max_tokens for r in thinking.explainer.requests] == [400, 2048]
+
+
 @pytest.mark.parametrize("none", ["", None, "null", "none"])
 def test_no_predicate_is_no_fault(views: OpenViews, none: object) -> None:
     out = told(views, material_of(views), always(answer("words: sea, ship", none)))
