@@ -24,7 +24,7 @@ _QUOTED = 20
 _CONTEXT = re.compile(
     r"context_length_exceeded|exceed_context_size|ContextWindowExceeded|maximum context length|context window"
     r"|context size|context length|prompt is too long|input is too long|maximum prompt length"
-    r"|input tokens exceed|too many (input )?tokens",
+    r"|input tokens exceed|too many (input )?tokens|maximum model length",
     re.IGNORECASE,
 )
 _FILTERED = re.compile(r"content[_ ](filter|policy|management policy)|safety (filter|system)", re.IGNORECASE)

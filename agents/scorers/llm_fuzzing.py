@@ -36,7 +36,9 @@ async def fuzzing_scores(
     asked = VerdictQuestion(
         method=ScoreMethod.FUZZING,
         negatives={Group.RANDOM: Negatives.MARKED_SILENT, Group.HARD: Negatives.MISMARKED},
-        questions=fuzzing_questions(bench, feature, examples, seed),
+        questions=bench.questions.of(
+            ScoreMethod.FUZZING, feature, examples, lambda: fuzzing_questions(bench, feature, examples, seed)
+        ),
         prompt=bench.reader.prompt("fuzzing"),
         seed=seed,
         bootstrap=bench.bootstrap(feature),
@@ -52,10 +54,12 @@ def fuzzing_questions(
     Firing windows are dealt out in turn, by a seeded draw, to be marked rightly or wrongly: no window is
     seen both ways.
     """
-    view, rng = bench.room.sealed, np.random.default_rng(seed)
+    view, sizes, rng = bench.room.sealed, bench.settings, np.random.default_rng(seed)
     dealt = rng.permutation(np.flatnonzero(examples.firing))
-    right, wrong = examples.windows.take(dealt[0::2]), examples.windows.take(dealt[1::2])
-    silent = examples.windows.take(rng.permutation(np.flatnonzero(examples.group == Group.RANDOM)))
+    right = examples.windows.take(dealt[0::2][: sizes.max_firing])
+    wrong = examples.windows.take(dealt[1::2][: sizes.max_hard])
+    random = rng.permutation(np.flatnonzero(examples.group == Group.RANDOM))
+    silent = examples.windows.take(random[: sizes.max_random])
     truth = true_marks(view, feature.index, right)
     shapes = [run_lengths(marks) for marks in truth]
     own = [run_lengths(marks) for marks in true_marks(view, feature.index, wrong)]

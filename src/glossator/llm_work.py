@@ -105,7 +105,8 @@ class LlmWork:
             budget=budget,
             explainers=ExplainerSettings(plan.explain_by, plan.samples) if plan.explain_by else None,
             scoring=LlmScoringSettings(methods=plan.score_by),
-            windows_per_prompt=settings.windows_per_prompt or (None if measured else USUAL_WINDOWS_PER_PROMPT),
+            windows_per_prompt=settings.windows_per_prompt
+            or (None if measured else USUAL_WINDOWS_PER_PROMPT),
             activate=self._session.text_activations() if ScoreMethod.GENERATION in plan.score_by else None,
             losses=self._session.prefix_losses() if ScoreMethod.SURPRISAL in plan.score_by else None,
             side_by_side=max(2, min(16, settings.llm_slots)),

@@ -31,7 +31,7 @@ from glossator.probes.text_activations import TextActivations
 from glossator.records import Baseline, BaselineName, Explanation, FeatureRef
 
 WORDS = (
-    ("sea", "ship", "sail"),
+    ("sea", "ship", "sail", "wave"),
     ("sea", "coast", "sand"),
     ("red", "blue", "green"),
     ("corn", "wheat", "barley"),
@@ -40,7 +40,8 @@ WORDS = (
 )
 """Words of each feature; the second shares one with the first, the last stands in no text."""
 SEA, SIBLING, DEAD = 0, 1, 5
-FILLERS = [f"{a}{b}" for a in ("ba", "co", "di", "fu", "ge", "lo", "mi", "nu") for b in ("rn", "st", "ld", "mp")]
+_STARTS = ("ba", "co", "di", "fu", "ge", "lo", "mi", "nu")
+FILLERS = [f"{start}{end}" for start in _STARTS for end in ("rn", "st", "ld", "mp")]
 Scorer = Callable[[LlmBench, Compared, ScoringExamples], Awaitable[tuple[Scored, ...]]]
 
 
