@@ -174,7 +174,7 @@ class Tokenizer(NamedTuple):
     """Counts tokens, and what it is called."""
 
     name: str
-    count: Callable[[str], int]
+    tokens_in: Callable[[str], int]
 
 
 def tokenizer() -> Tokenizer:
@@ -194,11 +194,11 @@ def tokenizer() -> Tokenizer:
 
 def _report_costs(both: Sides, peer: bool, rows: list[Row], keys: dict[str, JsonValue]) -> None:
     counter = tokenizer()
-    ours = cost_of(both.ours.score(SLOTS, SHOWN, LIKE_THE_PEER), both.windows, counter.count)
-    wide = cost_of(both.ours.score(SLOTS, 2 * SHOWN, LIKE_THE_PEER), both.windows, counter.count)
-    full = cost_of(both.ours.score(SLOTS, SHOWN, BASELINES_TOO), both.windows, counter.count)
+    ours = cost_of(both.ours.score(SLOTS, SHOWN, LIKE_THE_PEER), both.windows, counter.tokens_in)
+    wide = cost_of(both.ours.score(SLOTS, 2 * SHOWN, LIKE_THE_PEER), both.windows, counter.tokens_in)
+    full = cost_of(both.ours.score(SLOTS, SHOWN, BASELINES_TOO), both.windows, counter.tokens_in)
     named = {"": ours, "_ten_per_prompt": wide, "_with_baselines": full}
-    theirs = peer_cost(both, counter.count) if peer else None
+    theirs = peer_cost(both, counter.tokens_in) if peer else None
     keys["tokenizer"] = counter.name
     for suffix, cost in named.items():
         keys[f"calls_per_feature{suffix}"] = round(cost.calls, 2)
