@@ -89,10 +89,16 @@ class OurRun(NamedTuple):
     answered: tuple[Answered, ...]
     scores: tuple[tuple[Score, ...], ...] = ()
     """Of each feature, where scores were made."""
+    calls_by_feature: tuple[int, ...] = ()
 
     @property
     def calls(self) -> int:
         return len(self.answered)
+
+
+class _Done(NamedTuple):
+    scores: tuple[Score, ...]
+    calls: int
 
 
 class OurSide:
@@ -116,7 +122,8 @@ class OurSide:
 
     def score(self, slots: int, windows_per_prompt: int, settings: LlmScoringSettings) -> OurRun:
         """Explain and score as `glossator label` does."""
-        others = [Explanation.of(f, "planted", f'the word "{w}"', None) for f, w in zip(self._planted.features, self._planted.words, strict=True)]
+        named = zip(self._planted.features, self._planted.words, strict=True)
+        others = [Explanation.of(f, "planted", f'the word "{w}"', None) for f, w in named]
 
         async def one(calls: CallRoom, windows: FeatureWindows) -> tuple[Score, ...]:
             explanation = await self._explained(calls, windows)
@@ -140,19 +147,26 @@ class OurSide:
         self._chat.answered.clear()
         with tempfile.TemporaryDirectory() as folder, Ledger.open(Path(folder) / "ledger.sqlite") as ledger:
 
-            async def everything() -> OurRun:
+            async def everything() -> None:
                 calls = CallRoom(
                     {Role.EXPLAINER: self._chat, Role.SCORER: self._chat},
                     budget=Budget(Limits.parse("1Mcalls,1000Mtokens,10h")), store=CallStore(ledger),
                     slots=slots, counter=TokenCounter(), prices=Prices(),
                 )  # fmt: skip
-                began = time.perf_counter()
-                scores = await asyncio.gather(*(one(calls, windows) for windows in self._windows))
+                done.extend(await asyncio.gather(*(counted(calls, windows) for windows in self._windows)))
                 await calls.close()
-                seconds = time.perf_counter() - began
-                return OurRun(seconds, tuple(self._chat.answered), tuple(scores))
 
-            return asyncio.run(everything())
+            async def counted(calls: CallRoom, windows: FeatureWindows) -> _Done:
+                with calls.meter() as meter:
+                    scores = await one(calls, windows)
+                return _Done(scores, meter.spending.calls)
+
+            done: list[_Done] = []
+            began = time.perf_counter()
+            asyncio.run(everything())
+            seconds = time.perf_counter() - began
+            scores, spent = tuple(d.scores for d in done), tuple(d.calls for d in done)
+            return OurRun(seconds, tuple(self._chat.answered), scores, spent)
 
 
 class Shown(NamedTuple):
@@ -163,12 +177,12 @@ class Shown(NamedTuple):
 
 
 def texts_of(windows: FeatureWindows) -> Shown:
-    """Firing windows with their own marks, silent ones with as many marks at random places."""
+    """Firing windows with their own marks, silent ones with one token marked at random."""
     rng = np.random.default_rng(windows.feature.index)
     marks = [_marks(w.activations) for w in windows.firing]
     for window in windows.silent:
-        places = rng.permutation(len(window.tokens))[:1]
-        marks.append([i in places for i in range(len(window.tokens))])
+        place = int(rng.integers(len(window.tokens)))
+        marks.append([i == place for i in range(len(window.tokens))])
     both = [*windows.firing, *windows.silent]
     order = rng.permutation(len(both)).tolist()
     texts = ["".join(both[i].tokens) for i in order]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import NamedTuple
 
 _SHOWN = {"\n": "⏎", "\t": "⇥", "|": "¦", "｜": "¦"}
 _SHOWN_TABLE = str.maketrans(_SHOWN)
@@ -85,25 +86,30 @@ def marked(tokens: Sequence[str], marks: Sequence[bool]) -> NeutralText:
     """
     if len(tokens) != len(marks):
         raise ValueError(f"{len(marks)} marks for {len(tokens)} tokens; give one each")
-    safe = neutral("".join(tokens))
-    runs: list[str] = []
-    inside: list[bool] = []
-    start = 0
+    safe = str(neutral("".join(tokens)))
+    runs: list[_Run] = []
+    start = stop = 0
+    inside = bool(marks) and bool(marks[0])
     for token, mark in zip(tokens, marks, strict=True):
-        piece = str(safe)[start : start + len(token)]
-        start += len(token)
-        if runs and inside[-1] == bool(mark):
-            runs[-1] += piece
-        else:
-            runs.append(piece)
-            inside.append(bool(mark))
-    return NeutralText(
-        "".join(_run(r, m, marks_around=len(runs) > 1) for r, m in zip(runs, inside, strict=True))
-    )
+        if bool(mark) is not inside:
+            runs.append(_Run(safe[start:stop], inside))
+            start, inside = stop, not inside
+        stop += len(token)
+    runs.append(_Run(safe[start:], inside))
+    alone = len(runs) == 1
+    return NeutralText("".join(_shown(run, marks_around=not alone) for run in runs))
 
 
-def _run(text: str, is_marked: bool, *, marks_around: bool) -> str:
-    if not is_marked:
+class _Run(NamedTuple):
+    """Neighbouring tokens that are all marked, or all not."""
+
+    text: str
+    is_marked: bool
+
+
+def _shown(run: _Run, *, marks_around: bool) -> str:
+    text = run.text
+    if not run.is_marked:
         return _blunt(text) if marks_around else text
     if not text:
         return ""

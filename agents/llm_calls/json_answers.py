@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import TypeVar, cast
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -104,6 +105,7 @@ def _inner(holder: object, step: str | int) -> object:
     return holder[step] if isinstance(holder, list) and isinstance(step, int) else None
 
 
+@cache
 def schema_of(model: type[BaseModel]) -> AnswerSchema:
     """The model's JSON schema as strict modes want it: every field required, no others allowed."""
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", model.__name__).lower().strip("_")
