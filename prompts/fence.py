@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Sequence
 
 _SHOWN = {"\n": "⏎", "\t": "⇥", "|": "¦", "｜": "¦"}
+_SHOWN_TABLE = str.maketrans(_SHOWN)
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode categories: controls, formats (bidi, zero width), lone surrogates, separators."""
 _SPECIAL = (
@@ -44,15 +45,14 @@ def neutral(text: str) -> NeutralText:
     """`text` on one line, without bars, marks, invisible characters or chat-template markers."""
     if isinstance(text, NeutralText):
         return text
-    visible = "".join(map(_visible, text))
+    shown = text.translate(_SHOWN_TABLE)
+    visible = shown if shown.isprintable() else "".join(map(_visible, shown))
     unmarked = _RUNS.sub(lambda m: m.group().translate(_LOOK_ALIKE), visible)
     angled = _ANGLED.sub(r"‹\1›", unmarked)
     return NeutralText(_SQUARED.sub(r"⟦\1⟧", angled))
 
 
 def _visible(character: str) -> str:
-    if character in _SHOWN:
-        return _SHOWN[character]
     return "�" if unicodedata.category(character) in _UNSEEN else character
 
 

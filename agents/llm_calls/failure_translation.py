@@ -24,7 +24,7 @@ _QUOTED = 20
 _CONTEXT = re.compile(
     r"context_length_exceeded|exceed_context_size|ContextWindowExceeded|maximum context length|context window"
     r"|context size|context length|prompt is too long|input is too long|maximum prompt length"
-    r"|input tokens exceed|too many (input )?tokens",
+    r"|input tokens exceed|too many (input )?tokens|maximum model length",
     re.IGNORECASE,
 )
 _FILTERED = re.compile(r"content[_ ](filter|policy|management policy)|safety (filter|system)", re.IGNORECASE)
@@ -37,7 +37,15 @@ _CUT = {
     "DecodingError", "ConnectionResetError", "ServerDisconnectedError",
 }  # fmt: skip
 _UNREACHED = {"ConnectError", "ConnectionError", "APIConnectionError", "NetworkError", "gaierror", "OSError"}
-_NOT_AN_ANSWER = {"JSONDecodeError", "ValueError", "KeyError", "TypeError", "AttributeError", "IndexError"}
+_NOT_AN_ANSWER = {
+    "JSONDecodeError",
+    "ValueError",
+    "KeyError",
+    "TypeError",
+    "AttributeError",
+    "IndexError",
+    "APIError",
+}
 """What clients raise when a body is not what the protocol says."""
 
 
@@ -73,7 +81,7 @@ class Addressee:
 def translated(error: BaseException, to: Addressee) -> CallFailure | ModelAccessError:
     """The failure that `error` is, to be raised from it."""
     status, message = status_of(error), complaint(error)
-    detail = f"{to.model!r} at {to.where}: " + to.safe(f"{status or type(error).__name__} {message}".strip())
+    detail = f"{to.model!r} at {to.where}: {to.safe(str(error)) or type(error).__name__}"
     no_money = status == 429 and _NO_MONEY.search(message) is not None
     meaning = _meaning(error, status, message)
     if status is not None and (no_money or (status in _NO_ACCESS and meaning is None)):

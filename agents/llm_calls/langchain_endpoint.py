@@ -63,7 +63,7 @@ class LangChainEndpoint:
     """
 
     def __init__(self, connection: Connection, form: RequestForm | None, *, timeout: float) -> None:
-        self._connection, self._form, self._timeout = connection, form, timeout
+        self._connection, self.form, self._timeout = connection, form, timeout
 
     @property
     def model(self) -> str:
@@ -76,12 +76,12 @@ class LangChainEndpoint:
     @property
     def capabilities(self) -> Capabilities:
         """As far as is known: hopeful at first, corrected by what the endpoint refuses or ignores."""
-        return Capabilities() if self._form is None else self._form.capabilities
+        return Capabilities() if self.form is None else self.form.capabilities
 
     @property
     def reasoning_allowance(self) -> int:
         """Tokens that the model may spend on reasoning, beyond a request's `max_tokens`."""
-        return 0 if self._form is None else self._form.allowance
+        return 0 if self.form is None else self.form.allowance
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         """One answer; see `ChatEndpoint`."""
@@ -123,7 +123,7 @@ class LangChainEndpoint:
             finished = finished or bool(piece.response_metadata.get("finish_reason"))
             if piece.text:
                 yield str(piece.text)
-        if self._form is not None and not finished:
+        if self.form is not None and not finished:
             cut = ConnectionResetError("the stream ended before the answer did")
             raise translated(cut, self._addressee(request)) from cut
 
@@ -138,7 +138,7 @@ class LangChainEndpoint:
                 return read_reply(await chat.ainvoke(_turns(request.messages), {"callbacks": []}))
 
     def _written(self, request: ChatRequest) -> Fields:
-        return {} if self._form is None else self._form.fields(request)
+        return {} if self.form is None else self.form.fields(request)
 
     def _learn_refusal(
         self, request: ChatRequest, sent: Fields, error: Exception, failure: Exception
@@ -149,19 +149,19 @@ class LangChainEndpoint:
         """
         reasons = (UnscoredReason.CONTEXT_TOO_SMALL, UnscoredReason.REFUSED)
         about_the_prompt = isinstance(failure, CallFailure) and failure.reason in reasons
-        if self._form is None or about_the_prompt or status_of(error) not in (400, 403, 422):
+        if self.form is None or about_the_prompt or status_of(error) not in (400, 403, 422):
             return False
-        self._form.learn_refusal(sent, complaint(error))
-        return self._form.fields(request) != sent
+        self.form.learn_refusal(sent, complaint(error))
+        return self.form.fields(request) != sent
 
     def _learn_ignored(self, request: ChatRequest, reply: ChatReply) -> None:
         """Notice what was taken and had no effect."""
-        if self._form is None or reply.finish is not Finish.STOP or not reply.text.strip():
+        if self.form is None or reply.finish is not Finish.STOP or not reply.text.strip():
             return
         if request.top_logprobs and not reply.tokens:
-            self._form.forget(Part.LOGPROBS)
+            self.form.forget(Part.LOGPROBS)
         if request.schema is not None and reply.text.strip()[0] not in "{[":
-            self._form.forget(Part.SCHEMA)
+            self.form.forget(Part.SCHEMA)
 
     def _addressee(self, request: ChatRequest) -> Addressee:
         return replace(self._connection.addressee, said=tuple(m.content for m in request.messages))

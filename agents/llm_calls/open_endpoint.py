@@ -51,6 +51,11 @@ def open_endpoints(models: Mapping[Role, ModelSpec], *, timeout: float) -> Mappi
     return {role: opened[spec] for role, spec in models.items()}
 
 
+def without_credentials(url: str) -> str:
+    """`url` without a user and password in it."""
+    return re.sub(r"//[^/@]*@", "//", url)
+
+
 def _behind_url(spec: ModelSpec, timeout: float) -> LangChainEndpoint:
     """`OPENAI_API_KEY` is for OpenAI and never sent here, unless it is named."""
     assert spec.base_url is not None
@@ -58,7 +63,7 @@ def _behind_url(spec: ModelSpec, timeout: float) -> LangChainEndpoint:
         key, hint = _NO_KEY, "name the environment variable that holds it with --api-key-variable"
     else:
         key, hint = _key(spec.key_variable, f"of {spec.base_url!r}"), f"set {spec.key_variable}"
-    shown = re.sub(r"//[^/@]*@", "//", spec.base_url)
+    shown = without_credentials(spec.base_url)
     opened = open_chat(spec.name, url=spec.base_url, key=key, timeout=timeout, own_environment=False)
     secrets = () if spec.key_variable is None else (key,)
     connection = Connection(
@@ -73,9 +78,10 @@ def _behind_url(spec: ModelSpec, timeout: float) -> LangChainEndpoint:
 def _openai(spec: ModelSpec, timeout: float) -> LangChainEndpoint:
     key = _key("OPENAI_API_KEY", "of OpenAI")
     url = os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE") or OPENAI_URL
+    shown = without_credentials(url)
     opened = open_chat(spec.name, url=url, key=key, timeout=timeout, own_environment=True)
-    addressee = Addressee(spec.name, url, "set OPENAI_API_KEY", (key,))
-    connection = Connection(lambda _: opened.chat, addressee, f"{spec}@{url}", opened.client.close)
+    addressee = Addressee(spec.name, shown, "set OPENAI_API_KEY", (key,))
+    connection = Connection(lambda _: opened.chat, addressee, f"{spec}@{shown}", opened.client.close)
     return LangChainEndpoint(connection, RequestForm.of_openai(spec.name), timeout=timeout)
 
 

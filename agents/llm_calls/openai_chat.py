@@ -7,6 +7,7 @@ A request to a custom URL carries the key that was named for it and nothing of t
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def open_chat(model: str, *, url: str, key: str, timeout: float, own_environment
     import openai
     from langchain_openai import ChatOpenAI as LangChainChat
 
+    # What it warns of is learned and dealt with in `request_form`.
+    warnings.filterwarnings("ignore", ".*structured output", UserWarning, "langchain_openai")
     seconds = openai.Timeout(timeout, connect=min(timeout, _LONGEST_CONNECT))
     client = openai.AsyncOpenAI(
         api_key=key,

@@ -17,6 +17,7 @@ from glossator.commands.doctor import doctor_command
 from glossator.commands.index import app as index_app
 from glossator.commands.label import label_command
 from glossator.commands.memory import memory_app
+from glossator.commands.models import models_command
 from glossator.commands.sae import app as sae_app
 from glossator.commands.search import search_command
 from glossator.commands.show import show_command
@@ -57,6 +58,7 @@ app = typer.Typer(
 )
 app.command("doctor")(doctor_command)
 app.command("label")(label_command)
+app.command("models")(models_command)
 app.command("show")(show_command)
 app.command("compare")(compare_command)
 app.command("search")(search_command)

@@ -202,9 +202,14 @@ def test_contrastive_shows_hard_negatives_unmarked(views: OpenViews) -> None:
 
 def test_output_tokens_are_shown_and_fenced(views: OpenViews) -> None:
     settings = ExplainerSettings(methods=(ExplanationMethod.OUTPUT_CENTRIC,))
-    (said,) = told(views, material_of(views), always(answer("words: sea")), settings).asked
+    material = material_of(views)
+    (said,) = told(views, material, always(answer("words: sea")), settings).asked
+    assert "turned up:" not in said
     assert 'P|" boat", " ‹s›¦sail"|P' in said
     assert 'Q|" desert"|Q' in said
+    steered = replace(material, steering=("we set sail|T1\nanswer 1",))
+    (said,) = told(views, steered, always(answer("words: sea")), settings).asked
+    assert "turned up:\nT1|we set sail¦T1⏎answer 1|T1\n" in said
 
 
 def test_a_small_context_sees_fewer_windows(views: OpenViews) -> None:

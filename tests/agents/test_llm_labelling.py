@@ -40,10 +40,6 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> PlantedIndex:
     return planted_index(tmp_path_factory.mktemp("planted"))
 
 
-class Made(Exception):
-    """Carries what was labelled before an error."""
-
-
 def labelled(
     planted: PlantedIndex,
     endpoint: ScriptedChat,
@@ -86,7 +82,7 @@ def test_an_oracle_is_accepted_and_compared_with_the_embedded_label(by_oracle: l
     for name, card in zip(RULES, cards(by_oracle), strict=True):
         if name == "dead":
             assert card.verdict.kind is VerdictKind.ABSTAINED
-            assert card.spending == LlmSpending(usd=0.0)
+            assert card.spending is None
             continue
         assert card.verdict.kind is VerdictKind.ACCEPTED
         assert {c.explanation.method for c in card.candidates} == {
@@ -161,8 +157,9 @@ def test_a_run_that_breaks_down_goes_on_without_paying_twice(planted: PlantedInd
             labelled(planted, breaking, store=CallStore(ledger))
         rest = ScriptedChat(oracle())
         labelled(planted, rest, store=CallStore(ledger))
-    assert len(rest.requests) == len(set(whole.requests)) - 40
-    assert not set(rest.requests) & set(breaking.requests[:40])
+    paid, needed, again = (set(map(repr, r)) for r in (breaking.requests[:40], whole.requests, rest.requests))
+    assert len(rest.requests) == len(needed) - 40
+    assert not again & paid
 
 
 def test_broken_answers_are_counted_and_do_not_move_the_score(planted: PlantedIndex) -> None:

@@ -1,6 +1,7 @@
-"""A loopback server that plays cassettes: recorded answers, errors and streams, one after another.
+"""A loopback server that plays cassettes: recorded answers, errors and streams.
 
-The last answer of a cassette is repeated. What was asked is kept, to see what went over the wire.
+The first answer of a cassette whose `when`, if it has one, is a field of the request is played. What was
+asked is kept, to see what went over the wire.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,12 +34,12 @@ class Cassette:
         self.heard: list[Heard] = []
         self.base_url = ""
 
-    def next_answer(self) -> dict[str, Any]:
-        return self.answers[min(len(self.heard), len(self.answers)) - 1]
+    def answer_to(self, body: dict[str, Any]) -> dict[str, Any]:
+        return next(a for a in self.answers if a.get("when", "model") in body)
 
 
 @contextmanager
-def playing(name: str) -> Iterator[Cassette]:
+def playing(name: str) -> Generator[Cassette]:
     """The cassette `name` behind a URL."""
     cassette = Cassette(name)
 
@@ -48,7 +49,7 @@ def playing(name: str) -> Iterator[Cassette]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             cassette.heard.append(Heard(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-            answer = cassette.next_answer()
+            answer = cassette.answer_to(body)
             time.sleep(answer.get("wait", 0.0))
             try:
                 self._play(answer)

@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 from typing import Any
 
 import pytest
 
-from glossator.agents.llm_calls.chat import AnswerSchema, ChatReply, ChatRequest, Finish
-from glossator.agents.llm_calls.langchain_endpoint import LangChainEndpoint
-from glossator.agents.llm_calls.model_spec import ModelSpec
-from glossator.agents.llm_calls.open_endpoint import open_endpoint
-from glossator.prompts.rendered_prompt import ChatMessage
-from tests.llm_wire.cassette_server import Cassette, playing
-
-QUESTION = (ChatMessage("system", "Answer 1 or 0."), ChatMessage("user", "Is the sky blue?"))
-SCHEMA = AnswerSchema(
-    "verdicts",
-    {
-        "type": "object",
-        "properties": {"1": {"type": "integer", "enum": [0, 1]}, "2": {"type": "integer", "enum": [0, 1]}},
-        "required": ["1", "2"],
-        "additionalProperties": False,
-    },
-)
-
-
-def request(**changes: Any) -> ChatRequest:
-    return ChatRequest(**{"messages": QUESTION, "max_tokens": 24, **changes})
-
-
-async def ask(cassette: Cassette, *requests: ChatRequest, **spec: Any) -> list[ChatReply]:
-    endpoint = open_endpoint(ModelSpec.parse("my-model", base_url=cassette.base_url, **spec), timeout=5.0)
-    try:
-        return [await endpoint.complete(r) for r in requests]
-    finally:
-        await endpoint.close()
+from glossator.agents.llm_calls.chat import ChatReply, Finish
+from tests.llm_wire.asking import SCHEMA, ask, endpoint_of, request, streamed
+from tests.llm_wire.cassette_server import playing
 
 
 def answer(name: str, **changes: Any) -> tuple[ChatReply, dict[str, Any]]:
     with playing(name) as cassette:
-        [reply] = asyncio.run(ask(cassette, request(**changes)))
+        [reply] = ask(endpoint_of(cassette), request(**changes))
     return reply, cassette.heard[0].body
 
 
@@ -108,19 +81,9 @@ def test_usage_that_is_not_told_is_unknown_not_zero() -> None:
     assert (reply.input_tokens, reply.output_tokens) == (None, None)
 
 
-def stream(name: str) -> list[str]:
-    async def pieces() -> list[str]:
-        with playing(name) as cassette:
-            endpoint = open_endpoint(ModelSpec.parse("my-model", base_url=cassette.base_url), timeout=5.0)
-            try:
-                assert isinstance(endpoint, LangChainEndpoint)
-                return [piece async for piece in endpoint.stream(request())]
-            finally:
-                await endpoint.close()
-                assert cassette.heard[0].body["stream"] is True
-
-    return asyncio.run(pieces())
-
-
 def test_a_stream_is_read_piece_by_piece() -> None:
-    assert stream("stream") == ["Hello", " there", "!", " How", " can"]
+    pieces: list[str] = []
+    with playing("stream") as cassette:
+        streamed(endpoint_of(cassette), pieces)
+    assert pieces == ["Hello", " there", "!", " How", " can"]
+    assert cassette.heard[0].body["stream"] is True

@@ -37,6 +37,7 @@ SAMPLES: Mapping[str, Mapping[str, Value]] = {
     "explain_output_centric": {
         "promoted": [fenced("P1", " purr"), fenced("P2", " meow")],
         "suppressed": [fenced("M1", "();")],
+        "steering": [fenced("T1", "the kitten, the kitten and the cat")],
         "windows": [fenced(1, _CATS, strength=10)],
     },
     "explain_refine": {
