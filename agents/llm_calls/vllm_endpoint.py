@@ -28,7 +28,7 @@ from glossator.agents.llm_calls.failure_translation import Addressee, translated
 from glossator.errors import MissingExtraError, ModelAccessError
 
 _QUIET = {
-    "VLLM_LOGGING_LEVEL": "WARNING", "VLLM_NO_USAGE_STATS": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
 }  # fmt: skip
 """Unless the environment says otherwise: no statistics sent anywhere, the engine in this process."""
 _GPU_SHARE = 0.9

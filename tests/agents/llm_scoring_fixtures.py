@@ -99,12 +99,13 @@ class Bench:
     room: ScoringRoom = ROOM
     context: int | None = None
     capabilities: Capabilities | None = None
+    limits: str = ""
 
     def __post_init__(self) -> None:
         self.chat = ScriptedChat(self.script, context=self.context, capabilities=self.capabilities)
         self.calls = CallRoom(
             {Role.SCORER: self.chat},
-            budget=Budget(Limits()),
+            budget=Budget(Limits.parse(self.limits) if self.limits else Limits()),
             store=None,
             slots=16,
             counter=TokenCounter(),

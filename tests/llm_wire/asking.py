@@ -50,12 +50,12 @@ def ask(endpoint: ChatEndpoint, *requests: ChatRequest) -> list[ChatReply]:
     return asyncio.run(asked())
 
 
-def streamed(endpoint: LangChainEndpoint, into: list[str]) -> None:
+def streamed(endpoint: LangChainEndpoint, into: list[str], asked: ChatRequest | None = None) -> None:
     """Put the pieces of a streamed answer `into` a list, as they come."""
 
     async def pieces() -> None:
         try:
-            async for piece in endpoint.stream(request()):
+            async for piece in endpoint.stream(asked or request()):
                 into.append(piece)
         finally:
             await endpoint.close()

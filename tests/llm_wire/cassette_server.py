@@ -47,7 +47,9 @@ def playing(name: str) -> Generator[Cassette]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            content = self.rfile.read(int(self.headers["content-length"]))
+            is_json = self.headers["content-type"] == "application/json"
+            body = json.loads(content) if is_json else {"model": "not JSON"}
             cassette.heard.append(Heard(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
             answer = cassette.answer_to(body)
             time.sleep(answer.get("wait", 0.0))

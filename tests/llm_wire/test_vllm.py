@@ -42,7 +42,7 @@ START_SECONDS = 240.0
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random Llama with a tokenizer and a chat template."""
     path = tmp_path_factory.mktemp("vllm") / "tiny-llama"
-    sizes = {"hidden_size": 128, "intermediate_size": 128, "max_position_embeddings": CONTEXT}
+    sizes = {"hidden_size": 128, "head_dim": 32, "intermediate_size": 128, "max_position_embeddings": CONTEXT}
     subject = tiny_subject("llama", **sizes)
     subject.model.save_pretrained(path)
     subject.tokenizer.chat_template = TEMPLATE
@@ -59,20 +59,22 @@ def served(folder: Path) -> Generator[str]:
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)]
     options = ["--served-model-name", "tiny", "--host", "127.0.0.1", "--port", str(port), "--enforce-eager"]
     environment = os.environ | {"VLLM_NO_USAGE_STATS": "1"}
-    with (folder.parent / "server.log").open("w") as log:
-        server = subprocess.Popen([*command, *options], stdout=log, stderr=log, env=environment)
+    log = folder.parent / "server.log"
+    with log.open("w") as out:
+        server = subprocess.Popen([*command, *options], stdout=out, stderr=out, env=environment)
     try:
         _wait(f"http://127.0.0.1:{port}/health", server)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         server.terminate()
         server.wait(timeout=60)
+        sys.stdout.write(log.read_text()[-8000:])  # shown where the test fails
 
 
 def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
     stop = time.monotonic() + START_SECONDS
     while time.monotonic() < stop:
-        assert server.poll() is None, "the server stopped; see server.log"
+        assert server.poll() is None, "the server stopped"
         try:
             urllib.request.urlopen(url, timeout=2)
         except OSError:

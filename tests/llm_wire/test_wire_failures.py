@@ -128,13 +128,15 @@ def test_openai_itself_gets_its_own_key(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_tracing_stays_off_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    from langchain_core.tracers.langchain import wait_for_all_tracers
+
     with playing("verdict_with_logprobs") as collector, playing("verdict_with_logprobs") as cassette:
         monkeypatch.setenv("LANGSMITH_TRACING", "true")
         monkeypatch.setenv("LANGCHAIN_TRACING_V2", "true")
         monkeypatch.setenv("LANGSMITH_API_KEY", "lsv2_private")
         monkeypatch.setenv("LANGSMITH_ENDPOINT", collector.base_url)
         ask(endpoint_of(cassette), request())
-        time.sleep(0.3)
+        wait_for_all_tracers()
     assert collector.heard == []
 
 
