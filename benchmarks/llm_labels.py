@@ -82,7 +82,7 @@ POOL, POOL_SEED = 256, 7
 class Plan:
     """Sizes of one trial: what is read of each label is the same."""
 
-    detected: tuple[int, int, int] = (12, 6, 6)
+    detected: tuple[int, int, int] = (10, 5, 5)
     """Firing windows, random silent ones, hard negatives that detection reads."""
     fuzzed: tuple[int, int, int] = (8, 4, 4)
     """Firing windows, marked silent ones, wrongly marked ones that fuzzing reads."""
@@ -92,10 +92,15 @@ class Plan:
     """Hard negatives that the contrastive explainer sees."""
     rounds: int = 1
     """Corrections of the refining explainer."""
-    validate: int = 12
+    validate: int = 10
     """Windows of validate that each candidate is read on."""
-    judged: int = 12
+    judged: int = 8
     """Windows of explore on which refining looks for mistakes."""
+
+    @property
+    def drawn(self) -> tuple[int, int, int]:
+        """Windows that are drawn of each group: fuzzing marks half of the firing ones wrongly."""
+        return (max(self.detected[0], 2 * self.fuzzed[0]), *self.detected[1:])
 
 
 QUICK = Plan((4, 2, 2), (2, 1, 1), shown=4, negatives=2, rounds=1, validate=4, judged=4)
@@ -135,7 +140,7 @@ def draw(trial: Trial, n: int) -> Drawn:
         found = [int(np.count_nonzero(group == g)) for g in Group]
         if feature.embedded is None:
             passed_over["the embedded analyst abstains"] += 1
-        elif any(n < wanted for n, wanted in zip(found, trial.plan.detected, strict=True)):
+        elif any(n < wanted for n, wanted in zip(found, trial.plan.drawn, strict=True)):
             passed_over["too few sealed windows"] += 1
         else:
             chosen.append(feature)
@@ -257,7 +262,7 @@ async def run(
 
 def open_trial(session: Session, endpoint: ChatEndpoint, plan: Plan) -> Trial:
     """Everything that is shared: index, room, analyst, calls; the index is built where there is none."""
-    index, (firing, random, hard) = session.index(), plan.detected
+    index, (firing, random, hard) = session.index(), plan.drawn
     preparation = FeaturePreparation(
         index, session.dictionary, session.token_effects(), embedder=session.embedder, names=session.names()
     )
