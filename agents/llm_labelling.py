@@ -9,7 +9,7 @@ finds the answers in the ledger.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,12 +28,15 @@ from glossator.agents.scorers.llm_scores import score_with_llm
 from glossator.agents.scorers.llm_settings import LlmScoringSettings
 from glossator.agents.scorers.score_explanation import ScoredExplanation
 from glossator.agents.verdict import decide
+from glossator.agents.window_reading.calibration import PromptSizeChoice, choose_windows_per_prompt
+from glossator.agents.window_reading.calibration_windows import claimed_windows
 from glossator.agents.window_reading.reader import LlmReader
 from glossator.errors import BudgetSpent
 from glossator.records import Candidate, Explanation, LlmSpending
 
 PANEL = 12
 """Features whose embedded labels stand in for other features' labels in the shuffled baseline."""
+_TRIED_CLAIMS = 3
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,15 @@ class LlmLabelling:
     """None asks no explainer: the embedded labels alone are read."""
     scoring: LlmScoringSettings = field(default_factory=LlmScoringSettings)
     windows_per_prompt: int | None = None
-    """None chooses by measured agreement where there are features enough to make that worth its calls."""
+    """None chooses by measured agreement, which takes some calls first."""
     activate: Activate | None = None
     """Needed by generation alone."""
     losses: Losses | None = None
     """Needed by surprisal alone."""
     side_by_side: int = 8
     """Features in work at once."""
+    on_choice: Callable[[PromptSizeChoice], None] | None = None
+    """Told how many windows per prompt were chosen, and why."""
     expected: LlmSpending | None = None
     """What one feature is expected to cost; under a budget, none is begun that would not be finished."""
 
@@ -126,6 +131,19 @@ class LlmLabeller:
             losses=asked.losses,
         )
         return [asyncio.create_task(self._label_in_turn(i, bench, admission)) for i in features]
+
+    async def _measured_windows_per_prompt(self) -> int:
+        """By agreement on windows of `validate`, under the first labels of the panel."""
+        room = self._preparation.room
+        shared = await asyncio.get_running_loop().run_in_executor(self._computing, self._shared)
+        items = [
+            claimed_windows(room.validate, e, room.strong_threshold(e.feature))
+            for e in shared[:_TRIED_CLAIMS]
+        ]
+        choice = await choose_windows_per_prompt(self._calls, [i for i in items if i is not None])
+        if self._asked.on_choice is not None:
+            self._asked.on_choice(choice)
+        return choice.windows_per_prompt
 
     async def _stop(self, tasks: Sequence[asyncio.Task[LabelledFeature]]) -> None:
         for task in tasks:

@@ -94,7 +94,7 @@ def _judge(
 ) -> Verdict:
     by_predicate = detection.reader == "predicate"
     f1 = _score(scores, ScoreMethod.PREDICATE, "predicate", Metric.F1, Negatives.ALL_TOKENS)
-    chance = _shuffled_high(detection)
+    chance = _shuffled(detection)
     numbers = _numbers(scores, detection, f1)
     if low <= chance:
         return _abstain(f"{numbers}: not above explanations of other features (up to {chance:.2f})", tried)
@@ -127,11 +127,14 @@ def _score(
     return None
 
 
-def _shuffled_high(detection: Score) -> float:
-    """The upper end of the shuffled baseline; chance itself where it could not be measured."""
+def _shuffled(detection: Score) -> float:
+    """What explanations of other features reach: the upper end of its interval; chance itself where it
+    could not be measured. A reader that is asked in words reads only a few windows with them, whose
+    interval nothing could clear, so there the value counts."""
     for baseline in detection.baselines:
         if baseline.name is BaselineName.SHUFFLED and baseline.interval is not None:
-            return max(0.5, baseline.interval.high)
+            reached = baseline.interval.high if detection.prompt is None else baseline.value
+            return max(0.5, reached or 0.5)
     return 0.5
 
 

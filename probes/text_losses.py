@@ -6,6 +6,7 @@ The prefix runs through the model once; its keys and values are handed to every 
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ from jaxtyping import Float
 from glossator.errors import ProbeError, ShapeMismatchError
 from glossator.probes.subject import Subject
 
+KEPT = 64
+"""Answers that are kept: the explanations of one feature are compared with the same few others."""
 LOGITS = 1 << 25
 """Logits held at once: 128 MiB in float32."""
 
@@ -34,6 +37,7 @@ class PrefixLosses:
 
     def __init__(self, subject: Subject, *, most_logits: int = LOGITS) -> None:
         self._subject, self._most_logits = subject, most_logits
+        self._kept: OrderedDict[tuple[str, tuple[str, ...]], np.ndarray] = OrderedDict()
 
     @property
     def name(self) -> str:
@@ -51,6 +55,16 @@ class PrefixLosses:
             ShapeMismatchError: prefix and text are together longer than the model's context.
             ProbeError: a loss is infinite or not a number.
         """
+        key = (prefix, tuple(texts))
+        with self._subject.lock:
+            if key not in self._kept:
+                self._kept[key] = self._measured(prefix, texts)
+            self._kept.move_to_end(key)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+            return self._kept[key].copy()
+
+    def _measured(self, prefix: str, texts: Sequence[str]) -> Float[np.ndarray, " texts"]:
         before = [*self._subject.row_prefix, *self._subject.tokenize([prefix])[0]]
         rows = self._subject.tokenize(texts)
         longest = len(before) + max(map(len, rows), default=0)
@@ -60,7 +74,7 @@ class PrefixLosses:
                 f"{self._subject.context_length}: use a shorter prefix, shorter texts or another model"
             )
         losses = np.full(len(rows), np.nan, np.float32)
-        with self._subject.lock, torch.no_grad():
+        with torch.no_grad():
             known = self._prefix(before)
             for chosen in self._batches(rows):
                 losses[chosen] = self._losses(known, [rows[i] for i in chosen])

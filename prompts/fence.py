@@ -13,8 +13,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import NamedTuple
 
 _SHOWN = {"\n": "⏎", "\t": "⇥", "|": "¦", "｜": "¦"}
+_SHOWN_TABLE = str.maketrans(_SHOWN)
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode categories: controls, formats (bidi, zero width), lone surrogates, separators."""
 _SPECIAL = (
@@ -44,15 +46,14 @@ def neutral(text: str) -> NeutralText:
     """`text` on one line, without bars, marks, invisible characters or chat-template markers."""
     if isinstance(text, NeutralText):
         return text
-    visible = "".join(map(_visible, text))
+    shown = text.translate(_SHOWN_TABLE)
+    visible = shown if shown.isprintable() else "".join(map(_visible, shown))
     unmarked = _RUNS.sub(lambda m: m.group().translate(_LOOK_ALIKE), visible)
     angled = _ANGLED.sub(r"‹\1›", unmarked)
     return NeutralText(_SQUARED.sub(r"⟦\1⟧", angled))
 
 
 def _visible(character: str) -> str:
-    if character in _SHOWN:
-        return _SHOWN[character]
     return "�" if unicodedata.category(character) in _UNSEEN else character
 
 
@@ -85,25 +86,30 @@ def marked(tokens: Sequence[str], marks: Sequence[bool]) -> NeutralText:
     """
     if len(tokens) != len(marks):
         raise ValueError(f"{len(marks)} marks for {len(tokens)} tokens; give one each")
-    safe = neutral("".join(tokens))
-    runs: list[str] = []
-    inside: list[bool] = []
-    start = 0
+    safe = str(neutral("".join(tokens)))
+    runs: list[_Run] = []
+    start = stop = 0
+    inside = bool(marks) and bool(marks[0])
     for token, mark in zip(tokens, marks, strict=True):
-        piece = str(safe)[start : start + len(token)]
-        start += len(token)
-        if runs and inside[-1] == bool(mark):
-            runs[-1] += piece
-        else:
-            runs.append(piece)
-            inside.append(bool(mark))
-    return NeutralText(
-        "".join(_run(r, m, marks_around=len(runs) > 1) for r, m in zip(runs, inside, strict=True))
-    )
+        if bool(mark) is not inside:
+            runs.append(_Run(safe[start:stop], inside))
+            start, inside = stop, not inside
+        stop += len(token)
+    runs.append(_Run(safe[start:], inside))
+    alone = len(runs) == 1
+    return NeutralText("".join(_shown(run, marks_around=not alone) for run in runs))
 
 
-def _run(text: str, is_marked: bool, *, marks_around: bool) -> str:
-    if not is_marked:
+class _Run(NamedTuple):
+    """Neighbouring tokens that are all marked, or all not."""
+
+    text: str
+    is_marked: bool
+
+
+def _shown(run: _Run, *, marks_around: bool) -> str:
+    text = run.text
+    if not run.is_marked:
         return _blunt(text) if marks_around else text
     if not text:
         return ""

@@ -29,6 +29,7 @@ PREDICATE_LANGUAGE = "predicate_language"
 
 _TURN = re.compile(r"^# (system|user|assistant)[ \t]*$", re.MULTILINE)
 _FENCED = re.compile(r"(\w{1,12})\|[^|]*\|\1(?: \((?:10|[1-9])\))?")
+_TO_FILL = re.compile(r"\{[{%#]")
 _ENVIRONMENT = jinja2.Environment(
     undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
 )
@@ -74,8 +75,13 @@ class PromptFile:
                 f"prompt {self.ref.name!r}: variable {name!r} {problem}; it takes {sorted(self.variables)}"
             )
         filled = {n: _filled(self.ref.name, n, self.forms[n], v) for n, v in variables.items()}
-        turns = (ChatMessage(t.role, _template(t.content).render(filled)) for t in self.turns)
+        turns = (ChatMessage(t.role, _rendered(t.content, filled)) for t in self.turns)
         return RenderedPrompt(tuple(turns), self.ref)
+
+
+def _rendered(source: str, filled: Mapping[str, str]) -> str:
+    """`source` filled in; most system turns have nothing to fill in."""
+    return _template(source).render(filled) if _TO_FILL.search(source) else source
 
 
 @lru_cache(maxsize=256)

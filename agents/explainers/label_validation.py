@@ -26,13 +26,14 @@ _MARKED = re.compile(r"<<([^<>]{1,80})>>")
 _LIST_MARK = re.compile(r"(?:[-*•]|#{1,6}|\d{1,2}[.)])\s+")
 _THINKING = re.compile(
     r"</?(?:think|thinking|thought|reasoning)>|\[/?THINK\]"
-    r"|^(?:okay|ok|alright|hmm|well),? |^(?:so|first|now),? (?:I|let|we)\b|^let(?:'s| us| me) "
-    r"|^(?:we|I) (?:need|should|have|must|can see|will|think)\b|^the user\b|^looking at the\b",
+    r"|^(?:okay|ok|alright|hmm|well)(?:,|\.| (?:let|so|I|we)\b)|^(?:so|first|now),? (?:I|let|we)\b"
+    r"|^let(?:['’]s| us| me) |^I can see\b|^I think (?:the|this|it)\b|^the user\b|^looking at the\b"
+    r"|^(?:we|I) (?:need to|should|must|will|have to) (?:find|figure|look|analy|determine|write|say)",
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(
     r"(?:an? |the |your )?(?:label|explanation|string|text|description|predicate|todo|tbd|n/?a|none|null|nil"
-    r"|undefined|unknown|unclear|placeholder|nothing|example|answer)(?: (?:here|goes here|text|of the feature))?"
+    r"|undefined|unknown|unclear|placeholder|nothing|example|answer)(?: (?:here|goes here|text))?"
     r"|.*could not be parsed.*|(?:no|there is no)(?: clear| common| obvious)? (?:pattern|label|explanation).*"
     r"|(?:up to |at most )?\d+ words?.*",
     re.IGNORECASE,
@@ -76,7 +77,7 @@ def unfit_label(text: str, *, prompt: RenderedPrompt) -> str | None:
         return "empty"
     checks = (
         ("thinking leak", _THINKING.search(text)),
-        ("refusal", refuses(text, within=40)),
+        ("refusal", refuses(text, at_start=True)),
         ("too long", len(text) > LONGEST_LABEL or len(text.split()) > MOST_WORDS),
         ("format leak", _FORMAT.search(text)),
         ("placeholder", not re.search(r"\w", text) or _PLACEHOLDER.fullmatch(text.strip(" .…!:"))),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -26,6 +28,9 @@ HALVINGS = 3
 """How often the windows are halved where the prompt is longer than the model's context."""
 _TOKENS, _TOKENS_WITH_PREDICATE = 100, 400
 _LONGEST_PROSE = 300
+_WHOLE_LABEL = re.compile(r'"label"\s*:\s*("(?:[^"\\]|\\.)*")')
+_CUT_PREDICATE = "cut"
+"""Stands for a predicate without its end; it is no predicate, and is counted as an invalid one."""
 THINKING_TOKENS = 2048
 """Granted when an answer was cut: the model thinks first, or is chatty."""
 
@@ -149,10 +154,16 @@ def _call(question: Question, prompt: RenderedPrompt, sample: int) -> Call:
 
 
 def _read(reply: ChatReply) -> LabelAnswer | Unscored:
-    """The answer as JSON; failing that one line of prose, which models without schemas give."""
+    """The answer as JSON; failing that, the label of an answer cut within its predicate (small models write
+    some without end), or one line of prose, which models without schemas give."""
     answer = read_json(reply, LabelAnswer)
-    if isinstance(answer, LabelAnswer) or answer.reason is not UnscoredReason.MALFORMED:
+    if isinstance(answer, LabelAnswer):
         return answer
-    prose = answer_text(reply).text.strip()
-    fit = 0 < len(prose) <= _LONGEST_PROSE and len(prose.splitlines()) == 1 and not set("{}[]") & set(prose)
-    return LabelAnswer(label=prose) if fit else answer
+    said = answer_text(reply).text.strip()
+    if answer.reason is UnscoredReason.CUT and (whole := _WHOLE_LABEL.search(said)):
+        try:
+            return LabelAnswer(label=json.loads(whole[1], strict=False), predicate=_CUT_PREDICATE)
+        except json.JSONDecodeError:
+            return answer
+    fit = 0 < len(said) <= _LONGEST_PROSE and len(said.splitlines()) == 1 and not set("{}[]") & set(said)
+    return LabelAnswer(label=said) if fit and answer.reason is UnscoredReason.MALFORMED else answer

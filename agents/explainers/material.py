@@ -56,7 +56,8 @@ class Material:
     """What the embedded analyst found of the feature itself (dense, token-trivial); every explanation
     carries them."""
     steering: tuple[str, ...] = ()
-    """Effects of turning the feature up, in words, for the output-centric method."""
+    """Texts that the subject writes with the feature turned up, for the output-centric method; none until
+    something measures them."""
 
     def __post_init__(self) -> None:
         for window in (*self.windows, *self.silent):

@@ -9,7 +9,7 @@ from glossator.agents.explainers.explainer_settings import ExplainerSettings
 from glossator.agents.explainers.material import Material
 from glossator.agents.explainers.shown_windows import (
     firing_lines,
-    silent_lines,
+    plain_lines,
     spread,
     token_line,
     window_text,
@@ -21,6 +21,8 @@ from glossator.records import ExplanationMethod, Window
 
 OUTPUT_WINDOWS = 6
 """Firing windows shown beside output tokens, which are what that method is about."""
+MOST_STEERED = 6
+"""Texts written with the feature turned up that are shown beside output tokens."""
 REFINE_WINDOWS = 8
 """Firing windows shown beside mistakes."""
 MOST_MISTAKES = 5
@@ -73,13 +75,14 @@ class Question:
             return load_prompt("explain_output_centric").render(
                 promoted=token_line(self.material.effects.promoted, "P"),
                 suppressed=token_line(self.material.effects.suppressed, "Q"),
+                steering=plain_lines(self.material.steering[: _halved(MOST_STEERED, halvings)], "T"),
                 windows=self._firing(OUTPUT_WINDOWS, halvings),
             )
         if self.method is ExplanationMethod.CONTRASTIVE:
             silent = [window_text(w) for w in self.material.silent]
             return load_prompt("explain_contrastive").render(
                 windows=self._firing(self.settings.n_windows, halvings),
-                negatives=silent_lines(silent[: _halved(self.settings.n_negatives, halvings)], "S"),
+                negatives=plain_lines(silent[: _halved(self.settings.n_negatives, halvings)], "S"),
                 predicate_help=help_text,
             )
         if self.mistakes is not None:
@@ -93,7 +96,7 @@ class Question:
         return load_prompt("explain_refine").render(
             claim=fenced("C", mistakes.claim),
             misses=firing_lines(mistakes.misses[:shown], self.material.max_activation, "M"),
-            false_alarms=silent_lines(mistakes.false_alarms[:shown], "F"),
+            false_alarms=plain_lines(mistakes.false_alarms[:shown], "F"),
             windows=self._firing(REFINE_WINDOWS, halvings),
             predicate_help=help_text,
         )

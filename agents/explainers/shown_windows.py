@@ -36,7 +36,7 @@ def firing_lines(windows: Sequence[Window], maximum: float, prefix: str = "") ->
     return lines
 
 
-def silent_lines(texts: Sequence[str], prefix: str) -> list[str]:
+def plain_lines(texts: Sequence[str], prefix: str) -> list[str]:
     """`S3|the sea was|S3`: numbered from 1, nothing marked."""
     return [fenced(f"{prefix}{number}", text) for number, text in enumerate(texts, 1)]
 

@@ -67,8 +67,16 @@ def read_verdicts(reply: ChatReply, n: int) -> tuple[ReadVerdict, ...] | Unscore
     if reply.finish is Finish.REFUSAL or found is None:
         return no_answer(reply, "verdict" if n == 1 else f"{n} verdicts")
     absent = UnscoredReason.CUT if cut else UnscoredReason.MISSING
+    if cut:
+        found = _without_the_broken_end(found)
     tokens = VerdictTokens(reply)
     return tuple(_read(found.get(i), tokens, absent) for i in range(1, n + 1))
+
+
+def _without_the_broken_end(found: Found) -> Found:
+    """Of a reply that was cut, an entry that cannot be read at the very end was being written."""
+    end = max(v.start for v in found.values())
+    return {i: v for i, v in found.items() if v.fires is not None or v.start < end}
 
 
 def _read(verdict: FoundVerdict | None, tokens: VerdictTokens, absent: UnscoredReason) -> ReadVerdict:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from glossator.agents.llm_calls.chat import ChatReply, Finish, Unscored, UnscoredReason
 
-LONGEST_READ = 65_536
+LONGEST_READ = 32_768
 """Characters from the end that are read; longer answers are rubbish, or an answer after rubbish."""
 
 _NAMES = r"(?:think|thinking|thought|reasoning|analysis|scratchpad)"
@@ -53,18 +53,18 @@ def answer_text(reply: ChatReply) -> AnswerText:
 
 
 def _clean(text: str) -> str:
-    unfenced = _CODE_FENCE.sub(lambda m: " " * len(m.group()), text)
-    end = len(unfenced.rstrip())
-    return _blanked(unfenced, 0, max(0, end - LONGEST_READ))
+    clipped = max(0, len(text.rstrip()) - LONGEST_READ)
+    return " " * clipped + _CODE_FENCE.sub(lambda m: " " * len(m.group()), text[clipped:])
 
 
 def _blanked(text: str, start: int, end: int) -> str:
     return text[:start] + " " * (end - start) + text[end:]
 
 
-def refuses(text: str, *, within: int = 400) -> bool:
-    """Whether words of refusal stand in the first `within` characters of a text without an answer."""
-    return _REFUSAL.search(text.lstrip()[:within]) is not None
+def refuses(text: str, *, at_start: bool = False) -> bool:
+    """Whether words of refusal open a text without an answer (`at_start`: are its very first)."""
+    opening = text.lstrip()[:400]
+    return (_REFUSAL.match(opening) if at_start else _REFUSAL.search(opening)) is not None
 
 
 def no_answer(reply: ChatReply, wanted: str) -> Unscored:

@@ -118,6 +118,9 @@ class CallRoom:
         self._answers = None if store is None else AnswerStore(store, counter)
         self._slots = asyncio.Semaphore(slots)
         policy = retry or RetryPolicy()
+        self._allowances = {
+            e.identity: e.reasoning_allowance if isinstance(e, Reasoning) else 0 for e in endpoints.values()
+        }
         self._health = {e.identity: EndpointHealth(e.model, policy) for e in endpoints.values()}
         self._in_flight: dict[str, asyncio.Future[_Answer | None]] = {}
         self._pretended: set[str] = set()
@@ -270,7 +273,9 @@ class CallRoom:
         identity, call = question.endpoint.identity, question.call
         name, raw = call.prompt.ref.name, question.raw
         tokens = self._counter.likely_input(identity, name, raw.estimated_input)
-        output = self._counter.likely_output(identity, name, raw.estimated_output, _most_output(question))
+        output = self._counter.likely_output(
+            identity, name, raw.estimated_output, self._most_output(question)
+        )
         reply = ChatReply(call.likely, input_tokens=tokens, output_tokens=output)
         if question.key in self._pretended:
             return _Answer(reply)
@@ -303,8 +308,11 @@ class CallRoom:
         name = question.call.prompt.ref.name
         tokens = self._counter.most_input(question.endpoint.identity, name, question.raw.estimated_input)
         price = self._prices.of(question.endpoint)
-        output = _most_output(question)
+        output = self._most_output(question)
         return Charge(1, tokens + output, 0.0 if price is None else price.usd(tokens, output))
+
+    def _most_output(self, question: _Question) -> int:
+        return question.request.max_tokens + self._allowances[question.endpoint.identity]
 
     def _paid(self, question: _Question, reply: ChatReply) -> Paid:
         """What `reply` cost; estimated as far as the endpoint does not say."""
@@ -336,9 +344,3 @@ class CallRoom:
                     "is unknown: set price (such as GLOSSATOR_PRICE=0.25/2, US dollars per million input and "
                     "output tokens; 0/0 if it is free), or limit tokens or calls instead"
                 )
-
-
-def _most_output(question: _Question) -> int:
-    endpoint = question.endpoint
-    extra = endpoint.reasoning_allowance if isinstance(endpoint, Reasoning) else 0
-    return question.request.max_tokens + extra

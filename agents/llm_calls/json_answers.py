@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import TypeVar, cast
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -45,7 +46,7 @@ def read_json(reply: ChatReply, model: type[M]) -> M | Unscored:
     return no_answer(reply, "JSON object")
 
 
-def _values(text: str) -> Iterator[JsonValue]:
+def _values(text: str) -> Iterator[object]:
     """Outermost JSON objects and lists, in order."""
     at = 0
     for _ in range(_TRIES):
@@ -57,10 +58,10 @@ def _values(text: str) -> Iterator[JsonValue]:
         except (ValueError, RecursionError):
             at = opened.end()
             continue
-        yield cast(JsonValue, value)
+        yield value
 
 
-def _record(value: JsonValue, model: type[M]) -> M | str:
+def _record(value: object, model: type[M]) -> M | str:
     """The record, or what is wrong, naming fields only."""
     if isinstance(value, list):
         if len(model.model_fields) != 1:
@@ -80,12 +81,12 @@ def _record(value: JsonValue, model: type[M]) -> M | str:
             return f"not as asked: {', '.join(sorted(places)[:6])}"
 
 
-def _mended(value: dict[str, JsonValue], error: ValidationError) -> dict[str, JsonValue]:
+def _mended(value: object, error: ValidationError) -> object:
     """A copy without unknown fields, and with text where text was wanted."""
-    mended = cast(dict[str, JsonValue], json.loads(json.dumps(value)))
+    mended: object = json.loads(json.dumps(value))
     for problem in error.errors(include_input=False):
         *path, last = problem["loc"] or ("",)
-        holder: JsonValue = mended
+        holder = mended
         for step in path:
             holder = _inner(holder, step)
         if not isinstance(holder, dict) or not isinstance(last, str) or last not in holder:
@@ -98,24 +99,25 @@ def _mended(value: dict[str, JsonValue], error: ValidationError) -> dict[str, Js
     return mended
 
 
-def _inner(holder: JsonValue, step: str | int) -> JsonValue:
+def _inner(holder: object, step: str | int) -> object:
     if isinstance(holder, dict):
         return holder.get(str(step))
     return holder[step] if isinstance(holder, list) and isinstance(step, int) else None
 
 
+@cache
 def schema_of(model: type[BaseModel]) -> AnswerSchema:
     """The model's JSON schema as strict modes want it: every field required, no others allowed."""
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", model.__name__).lower().strip("_")
     return AnswerSchema(name[:64], cast(dict[str, JsonValue], _strict(model.model_json_schema())))
 
 
-def _strict(node: JsonValue) -> JsonValue:
+def _strict(node: object) -> object:
     if isinstance(node, list):
         return [_strict(n) for n in node]
     if not isinstance(node, dict):
         return node
-    strict: dict[str, JsonValue] = {}
+    strict: dict[str, object] = {}
     for key, inner in node.items():
         if key in ("properties", "$defs") and isinstance(inner, dict):
             strict[key] = {name: _strict(value) for name, value in inner.items()}
@@ -123,5 +125,5 @@ def _strict(node: JsonValue) -> JsonValue:
             strict[key] = _strict(inner)
     properties = strict.get("properties")
     if strict.get("type") == "object" and isinstance(properties, dict):
-        strict |= {"required": list[JsonValue](properties), "additionalProperties": False}
+        strict |= {"required": list(properties), "additionalProperties": False}
     return strict

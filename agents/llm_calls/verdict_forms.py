@@ -20,7 +20,8 @@ WORDS: Mapping[str, bool] = {
 _DRESS = " \t\r\n\"'`*_"
 _VERDICT = r"(?:1\.0|0\.0|[01]|true|false|yes|no)"
 _ENDED = r"(?=[*_`\"']{0,3}(?:\s*$|\s*[,;:!)\]}]|\.(?!\w)|\s{1,3}(?:[-–—(=#/]|because\b|since\b)))"
-_INNER = re.compile(r"\{([^{}]*)(?:\}|\Z)|\[([^\[\]{}]*)(?:\]|\Z)")
+_OBJECT = re.compile(r"\{([^{}]*)(?:\}|\Z)")
+_LIST = re.compile(r"\[([^\[\]{}]*)(?:\]|\Z)")
 _NAMED = r"(?:(?:example|window|text|item|answer|no\.?|#)[ _]?)?"
 _NUMBER_NAMES = r"(?:window|example|text|id|index|number|item|n|i|key)[\"']"
 _LINE_HEAD = rf"[ \t>*_\-•`]{{0,12}}{_NAMED}(\d{{1,4}})[*_`]{{0,3}}"
@@ -72,9 +73,8 @@ def _place(text: str, start: int) -> FoundVerdict:
 def numbered_groups(text: str) -> Iterator[Found]:
     """Objects (and lists with keys), each as it stands; then all that stand one example per object."""
     singles: dict[int, FoundVerdict] = {}
-    for match in _INNER.finditer(text):
-        which = 1 if match.group(1) is not None else 2
-        start, body = match.start(which), match.group(which)
+    for match in (*_LIST.finditer(text), *_OBJECT.finditer(text)):
+        start, body = match.start(1), match.group(1)
         before = _KEY_BEFORE.search(text[max(0, match.start() - 24) : match.start()])
         number = before or _NUMBER_FIELD.search(body)
         verdict = _VERDICT_FIELD.search(body)
@@ -107,13 +107,13 @@ class FoundList(NamedTuple):
 
 def lists(text: str) -> Iterator[FoundList]:
     """Bracketed lists at least half of whose entries are verdicts."""
-    for match in _INNER.finditer(text):
-        body = match.group(2)
-        if body is None or len(body) > 4000:
+    for match in _LIST.finditer(text):
+        body = match.group(1)
+        if len(body) > 4000:
             continue
         separator = r"[^,;]+" if "," in body or ";" in body else r"\S+"
         entries = [m for m in re.finditer(separator, body) if m.group().strip()]
-        found = tuple(_place(e.group(), match.start(2) + e.start()) for e in entries)
+        found = tuple(_place(e.group(), match.start(1) + e.start()) for e in entries)
         if found and 2 * sum(f.fires is not None for f in found) >= len(found):
             yield FoundList(found, match.group().endswith("]"))
 
@@ -150,7 +150,10 @@ def bare_rows(text: str) -> Iterator[FoundList]:
 
 
 def single_verdict(text: str) -> FoundVerdict | None:
-    """The verdict of a reply to one example: said first, said as the answer, or on the last line."""
+    """The verdict of a reply to one example: a field, said first, said as the answer, or the last line."""
+    fields = [m for o in _OBJECT.finditer(text) for m in [_VERDICT_FIELD.search(text, *o.span())] if m]
+    if fields:
+        return _place(fields[-1].group(1), fields[-1].start(1))
     body = text.lstrip()
     shift = len(text) - len(body)
     first = _FIRST.match(body[:200])

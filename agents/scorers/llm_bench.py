@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from glossator.agents.llm_calls.call_room import CallRoom
 from jaxtyping import Float
 
+from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.scorers.examples import seed_of
 from glossator.agents.scorers.llm_settings import LlmScoringSettings
+from glossator.agents.scorers.question_sets import QuestionSets
 from glossator.agents.scorers.room import ScoringRoom
 from glossator.agents.scorers.sequential import Bootstrap
 from glossator.agents.window_reading.reader import LlmReader
@@ -34,6 +35,8 @@ class LlmBench:
     """Needed by generation alone."""
     losses: Losses | None = None
     """Needed by surprisal alone."""
+    questions: QuestionSets = field(default_factory=QuestionSets, repr=False)
+    """Made once for all explanations of a feature."""
 
     def bootstrap(self, feature: FeatureRef) -> Bootstrap:
         """How intervals of a feature's scores are drawn: as for every other reader."""

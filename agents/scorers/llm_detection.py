@@ -13,6 +13,7 @@ from glossator.agents.scorers.question_set import QuestionSet, reading_order
 from glossator.agents.scorers.verdict_answers import VerdictQuestion
 from glossator.agents.scorers.verdict_scores import ask_and_score
 from glossator.probes.windows import window_texts
+from glossator.prompts.fence import neutral
 from glossator.records import Negatives, ScoreMethod
 
 
@@ -20,14 +21,10 @@ async def detection_scores(
     bench: LlmBench, compared: Compared, examples: ScoringExamples
 ) -> tuple[Scored, ...]:
     """Balanced accuracy, precision, recall and, with probabilities, AUC against each kind of negatives."""
-    seed = seed_of(compared.explanation.feature, "detection by a model")
-    order = reading_order(examples.group, bench.settings, seed)
-    windows = examples.windows.take(order)
-    questions = QuestionSet(
-        texts=tuple(window_texts(bench.room.sealed, windows)),
-        group=examples.group[order],
-        document=windows.document,
-        position=windows.centre,
+    feature = compared.explanation.feature
+    seed = seed_of(feature, "detection by a model")
+    questions = bench.questions.of(
+        ScoreMethod.DETECTION, feature, examples, lambda: detection_questions(bench, examples, seed)
     )
     asked = VerdictQuestion(
         method=ScoreMethod.DETECTION,
@@ -35,6 +32,18 @@ async def detection_scores(
         questions=questions,
         prompt=bench.reader.prompt("detection"),
         seed=seed,
-        bootstrap=bench.bootstrap(compared.explanation.feature),
+        bootstrap=bench.bootstrap(feature),
     )
     return await ask_and_score(bench, compared, examples, asked, bench.reader.detect)
+
+
+def detection_questions(bench: LlmBench, examples: ScoringExamples, seed: int) -> QuestionSet:
+    """Firing windows and both kinds of negatives, in reading order."""
+    order = reading_order(examples.group, bench.settings, seed)
+    windows = examples.windows.take(order)
+    return QuestionSet(
+        texts=tuple(neutral(text) for text in window_texts(bench.room.sealed, windows)),
+        group=examples.group[order],
+        document=windows.document,
+        position=windows.centre,
+    )

@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
 
 from glossator.agents.scorers.compared import Compared, Scored
 from glossator.agents.scorers.examples import Group, ScoringExamples, seed_of
 from glossator.agents.scorers.llm_bench import LlmBench
 from glossator.agents.scorers.llm_settings import LlmScoringSettings
-from glossator.agents.scorers.marking import Marks, markable, placed_marks, run_lengths, true_marks
+from glossator.agents.scorers.marking import Marks, Runs, markable, placed_marks, run_lengths, true_marks
 from glossator.agents.scorers.question_set import QuestionSet, reading_order
 from glossator.agents.scorers.verdict_answers import VerdictQuestion
 from glossator.agents.scorers.verdict_scores import ask_and_score
@@ -37,7 +36,9 @@ async def fuzzing_scores(
     asked = VerdictQuestion(
         method=ScoreMethod.FUZZING,
         negatives={Group.RANDOM: Negatives.MARKED_SILENT, Group.HARD: Negatives.MISMARKED},
-        questions=fuzzing_questions(bench, feature, examples, seed),
+        questions=bench.questions.of(
+            ScoreMethod.FUZZING, feature, examples, lambda: fuzzing_questions(bench, feature, examples, seed)
+        ),
         prompt=bench.reader.prompt("fuzzing"),
         seed=seed,
         bootstrap=bench.bootstrap(feature),
@@ -53,10 +54,12 @@ def fuzzing_questions(
     Firing windows are dealt out in turn, by a seeded draw, to be marked rightly or wrongly: no window is
     seen both ways.
     """
-    view, rng = bench.room.sealed, np.random.default_rng(seed)
+    view, sizes, rng = bench.room.sealed, bench.settings, np.random.default_rng(seed)
     dealt = rng.permutation(np.flatnonzero(examples.firing))
-    right, wrong = examples.windows.take(dealt[0::2]), examples.windows.take(dealt[1::2])
-    silent = examples.windows.take(rng.permutation(np.flatnonzero(examples.group == Group.RANDOM)))
+    right = examples.windows.take(dealt[0::2][: sizes.max_firing])
+    wrong = examples.windows.take(dealt[1::2][: sizes.max_hard])
+    random = rng.permutation(np.flatnonzero(examples.group == Group.RANDOM))
+    silent = examples.windows.take(random[: sizes.max_random])
     truth = true_marks(view, feature.index, right)
     shapes = [run_lengths(marks) for marks in truth]
     own = [run_lengths(marks) for marks in true_marks(view, feature.index, wrong)]
@@ -83,7 +86,7 @@ def _wrongly_marked(
     view: SealedView,
     feature: FeatureRef,
     windows: WindowBatch,
-    shapes: Sequence[Int[np.ndarray, " runs"]],
+    shapes: Sequence[Runs],
 ) -> _Marked:
     allowed = markable(view, feature.index, windows)
     places = [seed_of(feature, f"marks at {start}") for start in windows.start.tolist()]

@@ -7,12 +7,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from glossator.agents.scorers.compared import Compared, Scored
 from glossator.agents.scorers.examples import ScoringExamples
+from glossator.agents.scorers.generation import generation_scores
 from glossator.agents.scorers.llm_bench import LlmBench
 from glossator.agents.scorers.llm_detection import detection_scores
 from glossator.agents.scorers.llm_fuzzing import fuzzing_scores
 from glossator.agents.scorers.llm_intruder import intruder_scores
+from glossator.agents.scorers.llm_simulation import simulation_scores
 from glossator.agents.scorers.room import FeatureNeighbours
 from glossator.agents.scorers.score_explanation import ScoredExplanation
+from glossator.agents.scorers.surprisal import surprisal_scores
 from glossator.errors import UserError, listed
 from glossator.records import Explanation, ScoreMethod
 
@@ -21,6 +24,9 @@ LLM_SCORERS: Mapping[ScoreMethod, Scorer] = {
     ScoreMethod.DETECTION: detection_scores,
     ScoreMethod.FUZZING: fuzzing_scores,
     ScoreMethod.INTRUDER: intruder_scores,
+    ScoreMethod.SIMULATION: simulation_scores,
+    ScoreMethod.SURPRISAL: surprisal_scores,
+    ScoreMethod.GENERATION: generation_scores,
 }
 """The methods that ask a language model."""
 

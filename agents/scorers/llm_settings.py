@@ -15,6 +15,8 @@ class LlmScoringSettings:
     """Questions that are asked, in this order."""
     half_width: float = 0.1
     """Narrow enough: reading stops when every interval's half-width is at most this."""
+    stop_when_clear: bool = True
+    """Stop as well where the interval is wide but wholly on one side of the verdict's threshold."""
     first: int = 10
     """Windows per group in the first stage."""
     step: int = 5
@@ -25,9 +27,9 @@ class LlmScoringSettings:
     """Most random silent windows; in fuzzing, most silent windows with marks."""
     max_hard: int = 50
     """Most hard negatives; in fuzzing, most wrongly marked firing windows."""
-    n_baseline: int = 10
+    n_baseline: int = 5
     """Windows per group that are read with no claim and with other features' claims; 0 for none."""
-    donors_read: int = 6
+    donors_read: int = 3
     """At least so many other claims share those windows, as far as there are as many prompts."""
     intruder_questions: int = 10
     """Questions per kind of negative; each has five windows."""

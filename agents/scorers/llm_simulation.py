@@ -171,6 +171,6 @@ def _payload(room: ScoringRoom, asked: _Asked, own: Simulated | None) -> dict[st
     }
 
 
-def _named(strengths: Float[np.ndarray, " tokens"]) -> list[list[float]]:
+def _named(strengths: Float[np.ndarray, " tokens"]) -> list[list[int | float]]:
     """Place and strength of each token that is said to fire."""
     return [[int(i), round(float(strengths[i]), 2)] for i in np.flatnonzero(strengths)]

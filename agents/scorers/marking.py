@@ -13,7 +13,10 @@ from glossator.probes.split_view import AnyView
 from glossator.probes.windows import WindowBatch
 
 _TRIES = 20
-Marks = Bool[np.ndarray, " tokens"]
+Marks = Bool[np.ndarray, " _"]
+"""Which tokens of a window are marked (or may be); windows differ in length."""
+Runs = Int[np.ndarray, " _"]
+"""Lengths of the runs of marked tokens of a window."""
 
 
 def true_marks(view: AnyView, feature: int, windows: WindowBatch) -> list[Marks]:
@@ -43,13 +46,13 @@ def markable(view: AnyView, feature: int, windows: WindowBatch) -> list[Marks]:
     return allowed
 
 
-def run_lengths(marks: Marks) -> Int[np.ndarray, " runs"]:
+def run_lengths(marks: Marks) -> Runs:
     """Lengths of the runs of marked tokens, in order."""
     edges = np.diff(np.concatenate([[0], marks.astype(np.int8), [0]]))
     return np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1)
 
 
-def placed_marks(lengths: Int[np.ndarray, " runs"], allowed: Marks, seed: int) -> Marks | None:
+def placed_marks(lengths: Runs, allowed: Marks, seed: int) -> Marks | None:
     """Runs of these lengths at random places among the allowed tokens.
 
     Where whole runs find no place, single tokens are marked, as many; None where even those do not fit.
@@ -67,7 +70,7 @@ def placed_marks(lengths: Int[np.ndarray, " runs"], allowed: Marks, seed: int) -
     return marks
 
 
-def _tried(lengths: Int[np.ndarray, " runs"], allowed: Marks, rng: np.random.Generator) -> Marks | None:
+def _tried(lengths: Runs, allowed: Marks, rng: np.random.Generator) -> Marks | None:
     """Longest run first; runs keep a token between them, or they would be one."""
     marks, open_ = np.zeros(len(allowed), dtype=bool), allowed.copy()
     for length in sorted(lengths.tolist(), reverse=True):

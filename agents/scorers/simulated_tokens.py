@@ -101,7 +101,7 @@ def _call(claim: str, windows: Sequence[tuple[str, ...]], max_tokens: int) -> Ca
     )
 
 
-def _strengths(entries: Sequence[JsonValue], sizes: Sequence[int]) -> Simulated:
+def _strengths(entries: Sequence[object], sizes: Sequence[int]) -> Simulated:
     """The strengths of windows of these sizes; the last word on a token counts."""
     rows, dropped = [np.zeros(size, np.float32) for size in sizes], 0
     for entry in entries:
@@ -117,7 +117,7 @@ def _strengths(entries: Sequence[JsonValue], sizes: Sequence[int]) -> Simulated:
     return Simulated(tuple(SimulatedWindow(row, None) for row in rows), dropped)
 
 
-def _prediction(entry: JsonValue) -> Prediction | None:
+def _prediction(entry: object) -> Prediction | None:
     try:
         return Prediction.model_validate(entry)
     except ValidationError:

@@ -108,7 +108,7 @@ def _verdict(
             continue
         counts = counts_against(fires, questions.group[:n], questions.document[:n], negatives)
         state = None if counts is None else settled(counts, bootstrap, settings.half_width)
-        if state is None:
+        if state is None or (state is Stopped.CLEAR and not settings.stop_when_clear):
             return None
         states.append(state)
     return Stopped.PRECISE if all(s is Stopped.PRECISE for s in states) else Stopped.CLEAR

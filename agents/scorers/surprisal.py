@@ -27,10 +27,12 @@ from glossator.records import Metric, Negatives, ScoreMethod
 PER_GROUP = 24
 """Windows of each group: each is read once per explanation, by a model that runs here."""
 N_DONORS = 3
-"""Explanations of other features that are read."""
+"""Explanations of other features that are read: fewer leave the baseline no interval to speak of."""
 NO_MODEL = "no local model to measure losses with"
 NO_TOKENS = "a window without text has no loss"
 ANNOUNCED = "The following text has this in it: {}\n\n"
+_LENGTHS = (2, 5, 12, 25)
+"""Phrases of a neutral announcement."""
 _NEUTRAL = ("many things", "various words", "some sentences", "other matters", "bits of everything")
 
 
@@ -56,10 +58,10 @@ async def surprisal_scores(
 
 
 def neutral_announcement(explanation: str) -> str:
-    """A prefix that says nothing, about as long as the explanation's own."""
-    wanted = len(explanation.split())
-    phrases = [_NEUTRAL[i % len(_NEUTRAL)] for i in range(max(1, round(wanted / 2)))]
-    return ANNOUNCED.format(", ".join(phrases))
+    """A prefix that says nothing, about as long as the explanation's own; few of them serve all."""
+    words = len(explanation.split())
+    phrases = next(n for n in _LENGTHS if words <= 3 * n or n == _LENGTHS[-1])
+    return ANNOUNCED.format(", ".join(_NEUTRAL[i % len(_NEUTRAL)] for i in range(phrases)))
 
 
 def _lowered(bench: LlmBench, losses: Losses, compared: Compared, examples: ScoringExamples) -> _Lowered:

@@ -14,10 +14,10 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
-from glossator.agents.llm_calls.call_room import CallRoom
 from jaxtyping import Bool, Float, Int8
 
 from glossator.agents.llm_calls.answer_parsing import ReadVerdict, read_verdicts, verdict_schema
+from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.llm_calls.chat import Call, Role, Unscored, UnscoredReason
 from glossator.prompts.fence import fenced
 from glossator.prompts.prompt_file import PromptFile, load_prompt

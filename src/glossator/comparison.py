@@ -22,6 +22,7 @@ from glossator.records import (
     ScoreMethod,
     Split,
 )
+from glossator.report.headline import is_llm
 
 EvidenceOf = Callable[[str], Evidence | None]
 """Looks evidence up by its id; None where it is not stored."""
@@ -100,10 +101,12 @@ class Comparison(Record):
     """The reference first, then in the order in which they were tried, earlier cards' last."""
 
     def questions(self) -> tuple[Question, ...]:
-        """Every question that any of them was scored on, in the order of the first that has it."""
+        """Every question that any of them was scored on: by method, what an LLM read first."""
         asked = (Question.of(s.score) for e in self.explanations for s in e.scores)
         order = list(_METHODS)
-        return tuple(sorted(dict.fromkeys(asked), key=lambda q: order.index(q.method)))
+        return tuple(
+            sorted(dict.fromkeys(asked), key=lambda q: (order.index(q.method), not is_llm(q.reader)))
+        )
 
 
 _METHODS = (

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glossator.agents.llm_calls.chat import ChatEndpoint, Role
+from glossator.commands.result_output import note
 from glossator.llm_plan import LlmPlan
 from glossator.records import LlmSpending, ScoreMethod
 from glossator.session import Session
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from glossator.agents.feature_preparation import FeaturePreparation
     from glossator.agents.llm_calls.call_room import CallRoom
     from glossator.agents.llm_labelling import LlmLabeller, LlmLabelling
+    from glossator.agents.window_reading.calibration import PromptSizeChoice
 else:
-    CallRoom = FeaturePreparation = LlmLabeller = LlmLabelling = Any
+    PromptSizeChoice = CallRoom = FeaturePreparation = LlmLabeller = LlmLabelling = Any
 
 ASSUMED_ACCURACY = 0.85
 """Of readers, in an estimate: decides how many windows sequential reading is expected to take."""
@@ -105,9 +107,11 @@ class LlmWork:
             budget=budget,
             explainers=ExplainerSettings(plan.explain_by, plan.samples) if plan.explain_by else None,
             scoring=LlmScoringSettings(methods=plan.score_by),
-            windows_per_prompt=settings.windows_per_prompt or (None if measured else USUAL_WINDOWS_PER_PROMPT),
+            windows_per_prompt=settings.windows_per_prompt
+            or (None if measured else USUAL_WINDOWS_PER_PROMPT),
             activate=self._session.text_activations() if ScoreMethod.GENERATION in plan.score_by else None,
             losses=self._session.prefix_losses() if ScoreMethod.SURPRISAL in plan.score_by else None,
+            on_choice=_say,
             side_by_side=max(2, min(16, settings.llm_slots)),
         )
 
@@ -133,6 +137,17 @@ class LlmWork:
         from glossator.agents.llm_calls.open_endpoint import open_endpoints
 
         return open_endpoints(self._plan.models, timeout=self._session.settings.llm_timeout)
+
+
+def _say(choice: PromptSizeChoice) -> None:
+    tried = "; ".join(
+        f"{t.windows_per_prompt}: accuracy {t.accuracy:.2f}, agreement {t.agreement:.2f}"
+        for t in choice.trials
+    )
+    note(
+        f"windows per prompt: {choice.windows_per_prompt}, by measured agreement on {choice.windows} windows "
+        f"of validate ({tried or 'none could be tried'})"
+    )
 
 
 def _scaled(spent: Sequence[LlmSpending], features: int) -> LlmSpending:

@@ -19,11 +19,17 @@ from glossator.comparison import Difference
 from glossator.probes.auc import auc_value
 from glossator.probes.intervals import Counts, metric_value, paired_difference
 from glossator.probes.paired_auc import paired_auc_difference
-from glossator.records import Evidence, Metric, Score
+from glossator.records import Evidence, Metric, Score, ScoreMethod
 
 NOT_STORED = "the outcomes of single examples are not stored"
 NO_PAIRS = "no example was scored for both"
 NOT_PAIRED = "values stand side by side; there is no paired interval for this measure"
+OWN_TEXTS = "each explanation was tried on texts of its own, so there is nothing to pair"
+NO_EXPLANATION_READ = "no explanation is read for it, so it is the same for all"
+_UNPAIRED_METHODS = {
+    ScoreMethod.GENERATION: OWN_TEXTS,
+    ScoreMethod.INTRUDER: NO_EXPLANATION_READ,
+}
 _VERDICT_METRICS = (Metric.BALANCED_ACCURACY, Metric.PRECISION, Metric.RECALL, Metric.F1)
 _COUNTED_METRICS = (Metric.PRECISION, Metric.RECALL, Metric.F1)
 
@@ -46,6 +52,8 @@ DocumentOutcomes = Mapping[str, tuple[int, int, int]]
 
 def paired(first: Score, second: Score, evidence: Callable[[str], Evidence | None], seed: int) -> Difference:
     """`first` minus `second`, two scores for the same question, where their outcomes can be paired."""
+    if first.method in _UNPAIRED_METHODS:
+        return _none(_UNPAIRED_METHODS[first.method])
     if first.value is None or second.value is None:
         return _none("one of the two could not be measured")
     if first.metric not in (*_VERDICT_METRICS, Metric.AUC):
@@ -76,15 +84,16 @@ def window_outcomes(payload: object, *, probabilities: bool = False) -> WindowOu
     read = _read(_WindowPayload, payload)
     if read is None:
         return None
-    chosen = read.answers if not probabilities or read.probabilities is None else read.probabilities
-    if len({len(read.documents), len(read.positions), len(read.fires), len(chosen)}) != 1:
+    graded = read.answers if read.probabilities is None else read.probabilities
+    columns = (read.documents, read.positions, read.fires, read.answers, graded)
+    if len({len(column) for column in columns}) != 1:
         return None
     answers: dict[Example, float | None] = {}
     seen: Counter[tuple[str, int, bool]] = Counter()
-    columns = (read.documents, read.positions, read.fires, chosen)
-    for document, position, fires, answer in zip(*columns, strict=True):
+    for document, position, fires, answer, grade in zip(*columns, strict=True):
         key = (document, position, fires)
-        answers[Example(*key, seen[key])] = answer if probabilities or answer in (0, 1) else None
+        verdict = answer if answer in (0, 1) else None
+        answers[Example(*key, seen[key])] = grade if probabilities and answer is not None else verdict
         seen[key] += 1
     return answers
 

@@ -77,8 +77,7 @@ class Settings(BaseSettings):
     chroma_url: str | None = Field(None, pattern=r"^https?://[^/\s]+")
     """A Chroma server for the findings index; by default embedded in `home`."""
     explainer: str | None = Field(None, min_length=1)
-    """The model that writes explanations: `PROVIDER:MODEL` (openai:gpt-5-mini), `vllm:MODEL` in process, or
-    the name of a model at `base_url`; none works without an LLM."""
+    """Who writes explanations: openai:gpt-5-mini, PROVIDER:MODEL, vllm:MODEL, or a name at `base_url`."""
     scorer: str | None = Field(None, min_length=1)
     """The model that reads explanations; by default the explainer's."""
     investigator: str | None = Field(None, min_length=1)

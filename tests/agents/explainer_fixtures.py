@@ -27,7 +27,7 @@ from glossator.probes.planted_truth import PlantedSubject, planted_firings, plan
 from glossator.probes.split_view import ExploreView, ValidateView
 from glossator.probes.token_effects import TokenEffects
 from glossator.probes.windows import firing_windows, to_windows
-from glossator.records import Explanation, FeatureRef, TokenEffect, TokenIn
+from glossator.records import Explanation, FeatureRef, LlmSpending, TokenEffect, TokenIn
 
 FILLERS = [
     f"{a}{b}" for a in ("ba", "co", "di", "fu", "ge", "lo", "mi", "nu") for b in ("rn", "st", "ld", "mp")
@@ -106,8 +106,15 @@ def oracle(asked: Asked) -> str:
 class Told:
     """What one explanation gave, with both models' requests."""
 
-    def __init__(self, explained: ExplainedFeature, explainer: ScriptedChat, scorer: ScriptedChat) -> None:
+    def __init__(
+        self,
+        explained: ExplainedFeature,
+        explainer: ScriptedChat,
+        scorer: ScriptedChat,
+        spending: LlmSpending,
+    ) -> None:
         self.explained, self.explainer, self.scorer = explained, explainer, scorer
+        self.spending = spending
 
     @property
     def chosen(self) -> Explanation:
@@ -127,12 +134,13 @@ def told(
     settings: ExplainerSettings | None = None,
     reader: Script | None = None,
     budget: str = "1000calls",
+    dry: bool = False,
 ) -> Told:
     """`explain_feature` with scripted models."""
     writer = explainer if isinstance(explainer, ScriptedChat) else ScriptedChat(explainer, model="writer")
     scorer = ScriptedChat(reader or verdicts(names_a_word), model="reader")
 
-    async def run() -> ExplainedFeature:
+    async def run() -> tuple[ExplainedFeature, LlmSpending]:
         calls = CallRoom(
             {Role.EXPLAINER: writer, Role.SCORER: scorer},
             budget=Budget(Limits.parse(budget)),
@@ -140,15 +148,17 @@ def told(
             slots=4,
             counter=TokenCounter(),
             prices=Prices(),
+            dry=dry,
         )
         try:
-            return await explain_feature(
-                calls, LlmReader(calls, 5), views, material, settings or ExplainerSettings()
-            )
+            reader = LlmReader(calls, 5)
+            explained = await explain_feature(calls, reader, views, material, settings or ExplainerSettings())
+            return explained, calls.spending
         finally:
             await calls.close()
 
-    return Told(asyncio.run(run()), writer, scorer)
+    explained, spending = asyncio.run(run())
+    return Told(explained, writer, scorer, spending)
 
 
 def without_silence(material: Material) -> Material:

@@ -30,6 +30,8 @@ from glossator.probes.token_effects import TokenEffects
 from glossator.records import FeatureNames
 
 FILLER = "the man see a house and go to it when they leave or stay by night"
+LABEL_FORM = schema_of(LabelAnswer).name
+"""What the schema of an explainer's answer is called."""
 RULES = ("modal verbs", "sea", "money", "dead")
 WORDS = {
     "modal verbs": ("would", "could", "should"),
@@ -41,13 +43,13 @@ WORDS = {
 class PlantedIndex(NamedTuple):
     """An index whose features are the rules, in the order of `RULES`."""
 
-    index: ActivationIndex
+    activations: ActivationIndex
     dictionary: PlantedDictionary
 
     def preparation(self) -> FeaturePreparation:
         """Features ready to be explained."""
         return FeaturePreparation(
-            self.index,
+            self.activations,
             self.dictionary,
             lambda _: TokenEffects((), ()),
             embedder=HashingEmbedder(),
@@ -95,7 +97,8 @@ def fits(claim: str, text: str) -> bool:
 
 def true_label(asked: Asked) -> str:
     """The explanation that the marked tokens of the windows give away."""
-    marked = {w for text in asked.windows.values() for m in marked_parts(text) for w in re.findall("[a-z]+", m)}
+    marks = [mark for text in asked.windows.values() for mark in marked_parts(text)]
+    marked = {word for mark in marks for word in re.findall("[a-z]+", mark)}
     name = max(WORDS, key=lambda n: len(marked & set(WORDS[n])))
     listed = ", ".join(f'"{w}"' for w in WORDS[name])
     return json.dumps({"label": f"one of the words {listed}", "predicate": ""})
@@ -103,7 +106,7 @@ def true_label(asked: Asked) -> str:
 
 def oracle() -> Script:
     """Explains truly and reads truly."""
-    return by_form(verdicts(fits), {schema_of(LabelAnswer).name: true_label})
+    return by_form(verdicts(fits), {LABEL_FORM: true_label})
 
 
 def room_of(

@@ -21,6 +21,7 @@ from glossator.agents.llm_calls.chat import (
     UnscoredReason,
 )
 from glossator.agents.llm_calls.scripted_chat import ScriptedChat, malformed, verdicts
+from glossator.agents.llm_calls.token_counts import TokenCounter, TokenTotals
 from glossator.errors import BudgetError, BudgetSpent, ModelAccessError
 from glossator.memory.call_store import CallStore
 from glossator.memory.ledger import Ledger
@@ -341,3 +342,34 @@ def test_a_failure_is_shared_by_those_who_waited_for_it() -> None:
 
     asyncio.run(run())
     assert len(endpoint.requests) == 1
+
+
+class ThinkingChat(TinyChat):
+    """A model that may think for 100 tokens before it answers."""
+
+    reasoning_allowance = 100
+
+
+def test_what_a_model_may_think_is_reserved() -> None:
+    async def run(endpoint: TinyChat) -> None:
+        await room(endpoint, limits="90tokens").ask(question(), read)
+
+    asyncio.run(run(TinyChat()))
+    thinking = ThinkingChat()
+    with pytest.raises(BudgetSpent, match="0 tokens of 90 tokens"):
+        asyncio.run(run(thinking))
+    assert thinking.requests == []
+
+
+def test_reservations_have_a_margin_that_shrinks_once_the_endpoint_counted() -> None:
+    counter = TokenCounter(len, name="letters")
+    messages = question().prompt.messages
+    raw = counter.raw(messages)
+    assert raw == sum(len(m.content) for m in messages) + 8
+    assert counter.most_input("e", "p", raw) == round(1.5 * raw)
+    counter.learn("e", "p", TokenTotals(100, 50, 10, 40))
+    assert counter.likely_input("e", "p", 200) == counter.likely_input("e", "another prompt", 200) == 100
+    assert counter.most_input("e", "p", 200) == 115
+    assert counter.likely_input("another endpoint", "p", 200) == 200
+    assert counter.likely_output("e", "p", 3, 10) == 10
+    assert counter.likely_output("e", "p", 3, 100) == 12

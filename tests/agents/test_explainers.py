@@ -154,6 +154,17 @@ def test_a_bad_predicate_is_dropped_and_the_label_kept(
     assert out.explained.rejected == {reason: 1}
 
 
+def test_a_label_outlives_a_predicate_without_end(views: OpenViews) -> None:
+    text = '{"label": "words: sea, \\"ship\\"",\n "predicate": "{\\"kind\\":\\"word_in\\",' + " " * 999
+    out = told(views, material_of(views), always(text, Finish.LENGTH))
+    assert out.chosen.text == 'words: sea, "ship"'
+    assert out.explained.rejected == {"invalid predicate": 1}
+    assert len(out.asked) == 1
+    thinking = told(views, material_of(views), always('{"label": "words: se', Finish.LENGTH))
+    assert thinking.explained.rejected == {"answer cut at the token limit": 1}
+    assert [r.max_tokens for r in thinking.explainer.requests] == [400, 2048]
+
+
 @pytest.mark.parametrize("none", ["", None, "null", "none"])
 def test_no_predicate_is_no_fault(views: OpenViews, none: object) -> None:
     out = told(views, material_of(views), always(answer("words: sea, ship", none)))
@@ -202,9 +213,14 @@ def test_contrastive_shows_hard_negatives_unmarked(views: OpenViews) -> None:
 
 def test_output_tokens_are_shown_and_fenced(views: OpenViews) -> None:
     settings = ExplainerSettings(methods=(ExplanationMethod.OUTPUT_CENTRIC,))
-    (said,) = told(views, material_of(views), always(answer("words: sea")), settings).asked
+    material = material_of(views)
+    (said,) = told(views, material, always(answer("words: sea")), settings).asked
+    assert "turned up:" not in said
     assert 'P|" boat", " ‹s›¦sail"|P' in said
     assert 'Q|" desert"|Q' in said
+    steered = replace(material, steering=("we set sail|T1\nanswer 1",))
+    (said,) = told(views, steered, always(answer("words: sea")), settings).asked
+    assert "turned up:\nT1|we set sail¦T1⏎answer 1|T1\n" in said
 
 
 def test_a_small_context_sees_fewer_windows(views: OpenViews) -> None:
@@ -242,6 +258,19 @@ def test_the_same_feature_is_asked_the_same(views: OpenViews) -> None:
     runs = [told(views, material_of(views), saying(oracle), ALL) for _ in range(2)]
     assert runs[0].explained == runs[1].explained
     assert {r.messages for r in runs[0].scorer.requests} == {r.messages for r in runs[1].scorer.requests}
+
+
+@pytest.mark.parametrize("samples", [1, 2])
+def test_an_estimate_reads_as_many_candidates_as_a_run(views: OpenViews, samples: int) -> None:
+    def say(asked: Asked) -> str:
+        return answer(f"words: sea, {asked.request.sample} {asked.chance('label')}")
+
+    settings = replace(ALL, methods=ALL.methods[:3], samples=samples)
+    material = material_of(views, EXCEPTION)
+    estimate = told(views, material, saying(say), settings, dry=True)
+    assert estimate.explainer.requests == estimate.scorer.requests == []
+    run = told(views, material, saying(say), settings)
+    assert estimate.spending.calls == run.spending.calls == 3 * samples + 4 * (1 + 3 * samples)
 
 
 def test_a_spent_budget_is_told(views: OpenViews) -> None:

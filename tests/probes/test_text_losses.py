@@ -48,6 +48,19 @@ def test_the_prefix_matters_and_the_next_call_is_as_the_first() -> None:
     np.testing.assert_array_equal(first, losses(PREFIX, TEXTS))
 
 
+def test_the_same_question_is_measured_once() -> None:
+    subject = tiny_subject()
+    losses = PrefixLosses(subject)
+    first = losses(PREFIX, TEXTS)
+    with torch.no_grad():
+        next(subject.model.parameters()).add_(1.0)
+    kept = losses(PREFIX, list(TEXTS))
+    np.testing.assert_array_equal(first, kept)
+    kept[:] = 0
+    np.testing.assert_array_equal(first, losses(PREFIX, TEXTS))
+    assert not np.array_equal(first, losses(PREFIX, TEXTS[::-1])[::-1])
+
+
 def test_without_a_prefix_the_first_token_is_left_out() -> None:
     subject = tiny_subject()
     got = PrefixLosses(subject)("", ("a", "sea land"))

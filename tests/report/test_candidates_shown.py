@@ -148,13 +148,15 @@ def test_a_comparison_names_every_question_and_what_could_not_be_paired() -> Non
     lines = printed(render_comparison(compare_cards([labelled.card], labelled.evidence.get)), 100)
     shown = " ".join(lines.split())
     for asked in (
-        f"Detection · balanced accuracy by {READER}, against random silent windows",
-        f"Detection · balanced accuracy by {READER}, against hard silent windows",
-        f"Fuzzing · balanced accuracy by {READER}, against firing windows wrongly marked",
-        f"Simulation · correlation by {READER}",
+        f"Detection by {READER}, against random silent windows",
+        f"Detection by {READER}, against hard silent windows",
+        f"Fuzzing by {READER}, against firing windows wrongly marked",
+        f"Simulation by {READER}",
+        "balanced accuracy 1 0.73",
+        "correlation 1 0.32",
     ):
         assert asked in shown
-    assert "7 unscored: malformed answer 7" in shown
+    assert "explanation 2: 7 unscored: malformed answer 7" in shown
     assert "no difference: values stand side by side" in shown
 
 

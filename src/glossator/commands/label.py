@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from glossator.records import FeatureCard
     from glossator.report.progress import TaskProgress
     from glossator.session import Session
-    from glossator.settings import EffectiveSettings, Settings
+    from glossator.settings import EffectiveSettings
 else:
     ActivationIndex = BudgetSpent = EffectiveSettings = FeatureCard = LabellingRun = Any
-    Session = Settings = TaskProgress = Any
+    Session = TaskProgress = Any
 
 
 @with_settings
@@ -38,7 +38,8 @@ def label_command(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Label again what is already labelled.")] = False,
     budget: Annotated[
-        str | None, typer.Option(help="What may be spent on LLM calls, such as 2usd, 500calls or 1Mtokens,30min.")
+        str | None,
+        typer.Option(help="What may be spent on LLM calls, such as 2usd, 500calls or 1Mtokens,30min."),
     ] = None,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Say what LLM calls would be made and cost, and make none.")
@@ -85,7 +86,7 @@ def label_command(
             return
         cards, stopped = _label(run, len(chosen), progress, machine=machine)
         folder = out or effective.settings.home / "reports"
-        _write(cards, folder, effective.settings, index)
+        _write(session, cards, folder, index)
         _sync_findings(session)
     if not machine:
         from glossator.report.terminal import cards_table
@@ -130,17 +131,20 @@ def _label(run: LabellingRun, n: int, progress: TaskProgress, *, machine: bool) 
     return _Labelled(cards, None)
 
 
-def _write(cards: list[FeatureCard], folder: Path, settings: Settings, index: ActivationIndex) -> None:
+def _write(session: Session, cards: list[FeatureCard], folder: Path, index: ActivationIndex) -> None:
     from datetime import UTC, datetime
 
+    from glossator.comparison import compare_cards
     from glossator.probes.atomic_file import written_atomically
     from glossator.report.page import write_report
     from glossator.report.terminal import card_json_line
     from glossator.report_summary import report_context
 
-    tokens = len(index.explore.text)
+    tokens, settings = len(index.explore.text), session.settings
+    evidence = session.ledger().evidence
+    compared = [compare_cards([c], evidence, seed=settings.seed) for c in cards if c.candidates]
     context = report_context(cards, settings, tokens=tokens, created=datetime.now(UTC))
-    write_report(folder / "report.html", cards, context)
+    write_report(folder / "report.html", cards, context, compared)
     lines = "".join(card_json_line(card) + "\n" for card in cards)
     with written_atomically(folder / "cards.jsonl") as file:
         file.write(lines.encode())

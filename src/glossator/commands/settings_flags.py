@@ -58,8 +58,7 @@ SETTING_FLAGS = (
     SettingFlag(
         "explainer",
         str,
-        "The model that writes explanations: `PROVIDER:MODEL` (openai:gpt-5-mini), `vllm:MODEL` in process, "
-        "or the name of a model at `base_url`; none works without an LLM.",
+        "Who writes explanations: openai:gpt-5-mini, PROVIDER:MODEL, vllm:MODEL, or a name at `base_url`.",
     ),
     SettingFlag("scorer", str, "The model that reads explanations; by default the explainer's."),
     SettingFlag("investigator", str, "The model that plans investigations; by default the explainer's."),

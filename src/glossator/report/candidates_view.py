@@ -6,21 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from glossator.comparison import ComparedExplanation, ComparedScore, Comparison, Difference, Question
-from glossator.records import ExplanationFlag, Score
+from glossator.records import ExplanationFlag, Metric, Score
 from glossator.report.headline import headline_of
 from glossator.report.token_marks import safe_text
 from glossator.report.wording import (
     EXPLANATION_METHOD_WORDS,
     FLAG_WORDS,
     METHOD_QUESTIONS,
+    METRIC_WORDS,
     FlagWords,
     count,
     interval_words,
     number,
     prompt_words,
-    question_words,
     signed_words,
     threshold_words,
+    topic_words,
     unscored_words,
 )
 
@@ -46,14 +47,24 @@ class AnswerView:
 
 
 @dataclass(frozen=True)
-class QuestionView:
-    """One question and every explanation's answer."""
+class MetricView:
+    """One number of a topic and every explanation's answer."""
+
+    name: str
+    answers: tuple[AnswerView, ...]
+
+
+@dataclass(frozen=True)
+class TopicView:
+    """One method, reader and kind of negatives: the metrics that share their examples."""
 
     name: str
     meaning: str
     about: str
     """Split and threshold."""
-    answers: tuple[AnswerView, ...]
+    metrics: tuple[MetricView, ...]
+    notes: tuple[str, ...]
+    """Why there is no difference, with the metrics that this is said of; each reason once."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,7 @@ class ComparisonView:
     reference: int | None
     """Number of the explanation that the differences are against."""
     candidates: tuple[CandidateView, ...]
-    questions: tuple[QuestionView, ...]
+    topics: tuple[TopicView, ...]
 
 
 def comparison_view(comparison: Comparison) -> ComparisonView:
@@ -97,7 +108,7 @@ def comparison_view(comparison: Comparison) -> ComparisonView:
         reader=safe_text(reader or ""),
         reference=1 if comparison.reference is not None else None,
         candidates=tuple(_candidate(k, e, comparison.reference, reader) for k, e in enumerate(explained, 1)),
-        questions=tuple(_question(q, explained) for q in comparison.questions()),
+        topics=_topics(comparison),
     )
 
 
@@ -151,14 +162,35 @@ def _cell(place: int, one: ComparedExplanation, score: Score | None) -> AnswerVi
     return None if found is None else _answer(place, one, found)
 
 
-def _question(question: Question, explained: Sequence[ComparedExplanation]) -> QuestionView:
-    found = ((k, one, one.answer(question)) for k, one in enumerate(explained, 1))
-    return QuestionView(
-        name=safe_text(question_words(question)),
-        meaning=METHOD_QUESTIONS[question.method],
-        about=f"{question.split.value} texts, counted when {threshold_words(question.threshold)}",
-        answers=tuple(_answer(k, one, score) for k, one, score in found if score is not None),
+def _topics(comparison: Comparison) -> tuple[TopicView, ...]:
+    """The questions, those together that differ in their metric alone."""
+    grouped: dict[Question, list[Question]] = {}
+    for question in comparison.questions():
+        first = question._replace(metric=Metric.BALANCED_ACCURACY)
+        grouped.setdefault(first, []).append(question)
+    return tuple(_topic(asked, comparison.explanations) for asked in grouped.values())
+
+
+def _topic(asked: Sequence[Question], explained: Sequence[ComparedExplanation]) -> TopicView:
+    first = asked[0]
+    metrics = tuple(_metric(question, explained) for question in asked)
+    noted: dict[str, list[str]] = {}
+    for metric in metrics:
+        for note in dict.fromkeys(a.note for a in metric.answers if a.note):
+            noted.setdefault(note, []).append(metric.name)
+    return TopicView(
+        name=safe_text(topic_words(first)),
+        meaning=METHOD_QUESTIONS[first.method],
+        about=f"{first.split.value} texts, counted when {threshold_words(first.threshold)}",
+        metrics=metrics,
+        notes=tuple(f"{note} ({', '.join(names)})" for note, names in noted.items()),
     )
+
+
+def _metric(question: Question, explained: Sequence[ComparedExplanation]) -> MetricView:
+    found = ((k, one, one.answer(question)) for k, one in enumerate(explained, 1))
+    answers = tuple(_answer(k, one, score) for k, one, score in found if score is not None)
+    return MetricView(METRIC_WORDS[question.metric], answers)
 
 
 def _answer(place: int, one: ComparedExplanation, compared: ComparedScore) -> AnswerView:

@@ -15,7 +15,7 @@ from glossator.report.candidates_view import (
     AnswerView,
     CandidateView,
     ComparisonView,
-    QuestionView,
+    TopicView,
     comparison_view,
 )
 from glossator.report.wording import NOTHING
@@ -27,7 +27,7 @@ def render_comparison(comparison: Comparison) -> RenderableType:
     """Every explanation, then every question with each explanation's answer."""
     view = comparison_view(comparison)
     parts: list[RenderableType] = [_explanations(comparison, view)]
-    parts += [_question_table(q, view) for q in view.questions]
+    parts += [_topic_table(topic, view) for topic in view.topics]
     parts += [Text(line, style="dim") for line in _remarks(view)]
     return Group(*parts)
 
@@ -72,35 +72,43 @@ def _about(candidate: CandidateView) -> str:
     return ", ".join([*parts, candidate.explanation_id])
 
 
-def _question_table(question: QuestionView, view: ComparisonView) -> RenderableType:
+def _topic_table(topic: TopicView, view: ComparisonView) -> RenderableType:
+    """One block a topic; a row for each metric and explanation."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("", overflow="fold")
     table.add_column("", no_wrap=True)
     table.add_column("value, 95 % interval", min_width=17)
     table.add_column("n", justify="right")
     against = "" if view.reference is None else f"minus {view.reference}, 95 % interval"
     table.add_column(against, min_width=21)
     table.add_column("paired n" if against else "", justify="right")
-    table.add_column("", style="yellow", overflow="fold")
-    for answer in question.answers:
-        value = Text(f"{answer.value} {answer.interval}".strip(), style="bold" if answer.chosen else "")
-        cells = (value, Text(answer.n), Text(answer.difference), Text(answer.pairs), Text(answer.unscored))
-        table.add_row(_mark(answer.number, answer.chosen), *cells)
-    parts: list[RenderableType] = [
-        Text(question.name, style="bold"),
-        Text(question.about, style="dim"),
-        table,
-    ]
-    parts += [Text(f"no difference: {note}", style="dim") for note in _notes(question)]
+    for metric in topic.metrics:
+        for k, answer in enumerate(metric.answers):
+            style = "bold" if answer.chosen else ""
+            table.add_row(
+                Text(metric.name if k == 0 else ""),
+                _mark(answer.number, answer.chosen),
+                Text(f"{answer.value} {answer.interval}".strip(), style=style),
+                Text(answer.n),
+                Text(answer.difference),
+                Text(answer.pairs),
+            )
+    parts: list[RenderableType] = [Text(topic.name, style="bold"), Text(topic.about, style="dim"), table]
+    parts += [Text(line, style="yellow") for line in _unscored(topic)]
+    parts += [Text(f"no difference: {note}", style="dim") for note in topic.notes]
     return Padding(Group(*parts), (1, 0, 0, 0))
 
 
-def _notes(question: QuestionView) -> list[str]:
-    """Each reason once, with the explanations that it stands for."""
-    numbers: dict[str, list[str]] = {}
-    for answer in question.answers:
-        if answer.note:
-            numbers.setdefault(answer.note, []).append(str(answer.number))
-    return [f"{note} ({', '.join(which)})" for note, which in numbers.items()]
+def _unscored(topic: TopicView) -> Iterator[str]:
+    """What was left out, said once where all metrics left out the same."""
+    said: dict[tuple[int, str], list[str]] = {}
+    for metric in topic.metrics:
+        for answer in metric.answers:
+            if answer.unscored:
+                said.setdefault((answer.number, answer.unscored), []).append(metric.name)
+    for (place, unscored), names in sorted(said.items()):
+        where = "" if len(names) == len(topic.metrics) else f" ({', '.join(names)})"
+        yield f"explanation {place}: {unscored}{where}"
 
 
 def _headline_cell(cell: AnswerView | None) -> Text:
@@ -124,7 +132,9 @@ def _remarks(view: ComparisonView) -> Iterator[str]:
         yield f"{CHOSEN_MARK} shown on the feature's card; chosen on validate texts, not by these scores"
     if view.reader:
         yield f"detection read by {view.reader}"
-    if view.reference is not None and any(a.difference for q in view.questions for a in q.answers):
+    if view.reference is not None and any(
+        a.difference for t in view.topics for m in t.metrics for a in m.answers
+    ):
         yield (
             f"differences are against explanation {view.reference}, on the examples that both were "
             "scored on, with whole documents drawn for both"

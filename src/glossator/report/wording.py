@@ -219,6 +219,12 @@ def question_words(question: Question) -> str:
     return f"{name} by {question.reader}, against {NEGATIVES_WORDS[question.negatives]}"
 
 
+def topic_words(question: Question) -> str:
+    """The same without the metric: `Detection by gpt-5-mini, against random silent windows`."""
+    name = question.method.value.capitalize()
+    return f"{name} by {question.reader}, against {NEGATIVES_WORDS[question.negatives]}"
+
+
 def unscored_words(score: Score) -> str:
     """`12 unscored: timeout 10, refusal 2`; empty where all were scored."""
     if not score.unscored:
