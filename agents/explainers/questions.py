@@ -73,8 +73,8 @@ class Question:
         help_text = predicate_help() if self.with_predicate else ""
         if self.method is ExplanationMethod.OUTPUT_CENTRIC:
             return load_prompt("explain_output_centric").render(
-                promoted=token_line(self.material.effects.promoted, "P"),
-                suppressed=token_line(self.material.effects.suppressed, "Q"),
+                promoted=token_line(self.material.effects.promoted, "likelier"),
+                suppressed=token_line(self.material.effects.suppressed, "unlikelier"),
                 steering=plain_lines(self.material.steering[: _halved(MOST_STEERED, halvings)], "T"),
                 windows=self._firing(OUTPUT_WINDOWS, halvings),
             )

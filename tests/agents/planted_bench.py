@@ -138,12 +138,14 @@ def asked_scores(
     activate: Activate | None = None,
     losses: Losses | None = None,
     settings: LlmScoringSettings | None = None,
+    room: ScoringRoom | None = None,
 ) -> Asking:
-    """One scorer's scores on the planted world."""
+    """One scorer's scores, on the planted world unless another room is given."""
     scores_by = reader if isinstance(reader, ScriptedChat) else ScriptedChat(reader, model="reader")
     writes = texts if isinstance(texts, ScriptedChat) else ScriptedChat(texts, model="writer")
-    room = world().room
-    examples = room.examples(explanation.feature, FeatureNeighbours(by_direction=(SIBLING,)))
+    neighbours = FeatureNeighbours(by_direction=() if room else (SIBLING,))
+    room = room or world().room
+    examples = room.examples(explanation.feature, neighbours)
 
     async def run() -> tuple[Scored, ...]:
         calls = CallRoom(

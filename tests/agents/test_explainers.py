@@ -216,8 +216,8 @@ def test_output_tokens_are_shown_and_fenced(views: OpenViews) -> None:
     material = material_of(views)
     (said,) = told(views, material, always(answer("words: sea")), settings).asked
     assert "turned up:" not in said
-    assert 'P|" boat", " ‹s›¦sail"|P' in said
-    assert 'Q|" desert"|Q' in said
+    assert 'likelier|" boat", " ‹s›¦sail"|likelier' in said
+    assert 'unlikelier|" desert"|unlikelier' in said
     steered = replace(material, steering=("we set sail|T1\nanswer 1",))
     (said,) = told(views, steered, always(answer("words: sea")), settings).asked
     assert "turned up:\nT1|we set sail¦T1⏎answer 1|T1\n" in said

@@ -10,15 +10,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from glossator.agents.scorers.room import ScoringRoom
+from glossator.agents.scorers.settings import ScoringSettings
 from glossator.agents.scorers.surprisal import (
     NO_MODEL,
     PER_GROUP,
-    Losses,
     neutral_announcement,
     surprisal_scores,
 )
+from glossator.agents.scorers.window_scores import NO_SILENT
 from glossator.errors import AssetError
+from glossator.probes.corpus import Corpus
+from glossator.probes.planted_rules import TokenSetRule
+from glossator.probes.planted_truth import PlantedSubject, planted_firings, planted_text
+from glossator.probes.split_view import ExploreView, SealedView, ValidateView
+from glossator.probes.subject import load_subject
+from glossator.probes.text_losses import PrefixLosses
 from glossator.records import BaselineName, Metric, Negatives, ScoreMethod
+from glossator.starter_assets import asset_states, default_cache, starter_corpus_path, starter_subject_path
 from tests.agents.planted_bench import (
     DEAD,
     SEA,
@@ -128,12 +137,28 @@ def test_evidence_holds_no_text() -> None:
         assert "barn" not in scored.evidence.model_dump_json()
 
 
-def starter_losses() -> Losses:
-    """Of the real starter subject; tests never fetch it."""
-    from glossator.probes.subject import load_subject
-    from glossator.probes.text_losses import PrefixLosses
-    from glossator.starter_assets import asset_states, default_cache, starter_subject_path
+MUSIC = ("music", "song", "songs", "piano", "violin", "orchestra", "singer", "concert", "jazz", "opera")
 
+
+def room_of_english() -> ScoringRoom:
+    """A planted feature that fires on words of music, over the starter corpus."""
+    texts = [d.text for d in Corpus(str(starter_corpus_path())) if d.genre not in ("code", "law")][:240]
+    rule = TokenSetRule(kind="token_set", name="music", tokens=tuple(f" {w}" for w in MUSIC))
+    subject = PlantedSubject.over(texts, (rule,))
+    third = len(texts) // 3
+    parts = (texts[i : i + third] for i in (0, third, 2 * third))
+    explore, validate, sealed = (planted_firings(subject, planted_text(subject, part)) for part in parts)
+    return ScoringRoom(
+        ExploreView(explore),
+        ValidateView(validate),
+        SealedView(sealed),
+        index_identity="english",
+        settings=ScoringSettings(n_firing=16, n_random=16, n_hard=0, draws=200),
+    )
+
+
+def starter_losses() -> PrefixLosses:
+    """Of the real starter subject; tests never fetch it."""
     cache = Path(os.environ.get("GLOSSATOR_CACHE", default_cache()))
     missing = [s.name for s in asset_states(cache) if not s.present]
     if missing:
@@ -142,17 +167,19 @@ def starter_losses() -> Losses:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_real_model_expects_what_a_true_label_announces() -> None:
     losses = starter_losses()
-    explanation = explained("seafaring: the sea, a ship, a sail", SEA)
-    donors = tuple(
-        explained(t, i) for i, t in ((2, "colours: red, blue and green"), (4, "days: monday, friday"))
-    )
-    random, _ = asked_scores(surprisal_scores, explanation, donors=donors, losses=losses).scored
+    others = ("court cases: judges, lawyers, appeals", "farming: wheat, cattle, fields", "cars and traffic")
+    donors = tuple(explained(text, i) for i, text in enumerate(others, 1))
+    true = explained("music: orchestras, songs, pianos and singers", 0)
+    random, hard = asked_scores(
+        surprisal_scores, true, donors=donors, losses=losses, room=room_of_english()
+    ).scored
     shuffled = baseline(random, BaselineName.SHUFFLED)
     assert shuffled is not None
     assert shuffled.value is not None
-    assert random.score.reader != "subject"
-    assert value_of(random) > shuffled.value + 0.1
+    assert random.score.reader == losses.name
     assert ends_of(random)[0] > 0.5
+    assert ends_of(random)[0] > shuffled.value
+    assert list(hard.score.unscored) == [NO_SILENT]

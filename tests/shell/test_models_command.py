@@ -90,6 +90,8 @@ def test_a_missing_key_is_one_rows_error_and_the_others_are_tried(capsys: pytest
     lines = {line["role"]: line for line in map(json.loads, capsys.readouterr().out.splitlines())}
     assert lines["explainer"]["error"] is None
     assert "OPENAI_API_KEY" in lines["judge"]["error"]
+    assert lines["judge"]["usd_per_million_input_tokens"] > 0, "known from the list, key or not"
+    assert lines["explainer"]["usd_per_million_input_tokens"] is None
 
 
 def test_a_person_sees_a_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

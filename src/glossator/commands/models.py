@@ -72,13 +72,15 @@ async def _try_all(models: Mapping[Role, ModelSpec], settings: Settings) -> dict
 async def _try(spec: ModelSpec, settings: Settings) -> Tested:
     from glossator.agents.llm_calls.endpoint_probe import probe
     from glossator.agents.llm_calls.open_endpoint import open_endpoint
-    from glossator.agents.llm_calls.prices import Prices
+    from glossator.agents.llm_calls.prices import Price as GivenPrice
+    from glossator.agents.llm_calls.prices import Prices, listed_price
     from glossator.errors import UserError
 
     try:
         endpoint = open_endpoint(spec, timeout=settings.llm_timeout)
     except UserError as exc:
-        return Tested(None, None, str(exc), refused=True)
+        given = None if settings.price is None else GivenPrice.parse(settings.price)
+        return Tested(given or listed_price(str(spec), spec.name), None, str(exc), refused=True)
     try:
         price = Prices(settings.price).of(endpoint)
         probed = await probe(endpoint)
