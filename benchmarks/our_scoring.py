@@ -28,6 +28,8 @@ from glossator.agents.llm_calls.token_counts import TokenCounter
 from glossator.agents.scorers.llm_bench import LlmBench
 from glossator.agents.scorers.llm_scores import score_with_llm
 from glossator.agents.scorers.llm_settings import LlmScoringSettings
+from glossator.agents.window_reading.calibration import PromptSizeChoice, choose_windows_per_prompt
+from glossator.agents.window_reading.calibration_windows import claimed_windows
 from glossator.agents.window_reading.reader import LlmReader
 from glossator.memory.call_store import CallStore
 from glossator.memory.ledger import Ledger
@@ -37,6 +39,8 @@ from glossator.records import Explanation, Metric, Negatives, Score, ScoreMethod
 
 MARK = 0.3
 """Share of a window's strongest activation from which a token is marked, as the peer has it."""
+TRIED_CLAIMS = 3
+SLOTS = 32
 NO_EFFECTS = TokenEffects((), ())
 
 
@@ -132,6 +136,19 @@ class OurSide:
 
         return self._run(one, slots)
 
+    def measured_prompt_size(self) -> PromptSizeChoice:
+        """The windows per prompt that `glossator label` would choose, and its trials."""
+        room, found = self._planted.room, list[PromptSizeChoice]()
+        named = zip(self._planted.features[:TRIED_CLAIMS], self._planted.words, strict=False)
+        claims = [Explanation.of(f, "planted", f'the word "{w}"', None) for f, w in named]
+        items = [claimed_windows(room.validate, c, room.strong_threshold(c.feature)) for c in claims]
+
+        async def choose(calls: CallRoom) -> None:
+            found.append(await choose_windows_per_prompt(calls, [i for i in items if i is not None]))
+
+        self._asked(SLOTS, choose)
+        return found[0]
+
     async def _explained(self, calls: CallRoom, windows: FeatureWindows) -> Explanation:
         strongest = max(max(w.activations) for w in windows.train)
         material = Material(windows.feature, strongest, windows.train, (), NO_EFFECTS)
@@ -143,30 +160,38 @@ class OurSide:
     def _run(
         self, one: Callable[[CallRoom, FeatureWindows], Awaitable[tuple[Score, ...]]], slots: int
     ) -> OurRun:
-        """All features at once, with a new ledger in a file of its own."""
+        """All features at once."""
+        done: list[_Done] = []
+
+        async def counted(calls: CallRoom, windows: FeatureWindows) -> _Done:
+            with calls.meter() as meter:
+                scores = await one(calls, windows)
+            return _Done(scores, meter.spending.calls)
+
+        async def everything(calls: CallRoom) -> None:
+            done.extend(await asyncio.gather(*(counted(calls, windows) for windows in self._windows)))
+
+        seconds = self._asked(slots, everything)
+        scores, spent = tuple(d.scores for d in done), tuple(d.calls for d in done)
+        return OurRun(seconds, tuple(self._chat.answered), scores, spent)
+
+    def _asked(self, slots: int, work: Callable[[CallRoom], Awaitable[None]]) -> float:
+        """Seconds that `work` takes with a new ledger in a file of its own, until all is on disk."""
         self._chat.answered.clear()
         with tempfile.TemporaryDirectory() as folder, Ledger.open(Path(folder) / "ledger.sqlite") as ledger:
 
-            async def everything() -> None:
+            async def whole() -> None:
                 calls = CallRoom(
                     {Role.EXPLAINER: self._chat, Role.SCORER: self._chat},
                     budget=Budget(Limits.parse("1Mcalls,1000Mtokens,10h")), store=CallStore(ledger),
                     slots=slots, counter=TokenCounter(), prices=Prices(),
                 )  # fmt: skip
-                done.extend(await asyncio.gather(*(counted(calls, windows) for windows in self._windows)))
+                await work(calls)
                 await calls.close()
 
-            async def counted(calls: CallRoom, windows: FeatureWindows) -> _Done:
-                with calls.meter() as meter:
-                    scores = await one(calls, windows)
-                return _Done(scores, meter.spending.calls)
-
-            done: list[_Done] = []
             began = time.perf_counter()
-            asyncio.run(everything())
-            seconds = time.perf_counter() - began
-            scores, spent = tuple(d.scores for d in done), tuple(d.calls for d in done)
-            return OurRun(seconds, tuple(self._chat.answered), scores, spent)
+            asyncio.run(whole())
+            return time.perf_counter() - began
 
 
 class Shown(NamedTuple):

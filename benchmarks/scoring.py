@@ -13,9 +13,11 @@ used, looks every question up there first, and reserves each call in a budget.
 - slots: an answer takes 0.2 s, 32 at once; answers a second from a tenth to nine tenths of all calls,
   as a share of 32 / 0.2 s.
 - calls and tokens per feature: ours explains, then reads detection and fuzzing until each interval's
-  half-width is 0.1 (against silent windows, as the peer does); all intervals by the same method,
-  resampling documents. Tokens are those of prompts and answers by the starter subject's tokenizer
-  where it is in the cache, else words and signs.
+  half-width is 0.1 (against silent windows, as the peer does), with as many windows per prompt as
+  measured agreement allows; beside that with the peer's five, and with our baselines (an empty
+  explanation, other features' ones) included. All intervals are made by one method, which resamples
+  documents. Tokens are those of prompts and answers, by the starter subject's tokenizer where it is in
+  the cache, else words and signs.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from benchmarks.delphi_scoring import SHOWN, Messages, detection_of, load_scoring, run_peer
-from benchmarks.our_scoring import Answered, InstantChat, OurRun, OurSide, half_width
+from benchmarks.our_scoring import SLOTS, Answered, InstantChat, OurRun, OurSide, half_width
 from benchmarks.planted_words import SEED, FeatureWindows, PlantedWords, Reader, plant_words, windows_of
 from benchmarks.report_form import Row, emit
 from glossator.agents.scorers import ScoringSettings
@@ -39,12 +41,27 @@ from glossator.agents.scorers.llm_settings import LlmScoringSettings
 from glossator.settings import load_settings
 
 NOISE = 0.1
-SLOTS, LATENCY = 32, 0.2
+LATENCY = 0.2
 WANTED = 0.1
 """Half-width of detection's interval at which ours stops."""
-N_TRAIN, N_TEST = 40, 50
-ENOUGH = {"features": 48, "timed": 24, "characters": 4_000_000, "runs": 5}
-QUICK = {"features": 6, "timed": 4, "characters": 1_500_000, "runs": 1}
+
+
+class Sizes(NamedTuple):
+    """How much is measured."""
+
+    features: int = 48
+    timed: int = 24
+    """Features of the runs without latency."""
+    runs: int = 5
+    characters: int = 4_000_000
+    """Of text."""
+    n_train: int = 40
+    """Firing windows to explain from, the peer's default."""
+    n_test: int = 50
+    """Firing windows to read, and silent ones, the peer's default."""
+
+
+QUICK = Sizes(features=6, timed=4, runs=1, characters=1_500_000)
 LIKE_THE_PEER = LlmScoringSettings(half_width=WANTED, stop_when_clear=False, max_hard=0, n_baseline=0)
 BASELINES_TOO = LlmScoringSettings(half_width=WANTED, stop_when_clear=False, max_hard=0)
 
@@ -71,19 +88,20 @@ class Cost(NamedTuple):
     widest: float
 
 
-def sides(features: int, characters: int) -> Sides:
+def sides(sizes: Sizes) -> Sides:
     """Plant the features and cut their windows."""
-    settings = ScoringSettings(n_firing=2 * N_TEST, n_random=2 * N_TEST, n_hard=0)
-    planted = plant_words(features, characters, settings, least=3 * N_TEST)
-    windows = tuple(windows_of(planted, f, N_TRAIN, N_TEST) for f in planted.features)
+    n = sizes.n_test
+    settings = ScoringSettings(n_firing=2 * n, n_random=2 * n, n_hard=0)
+    planted = plant_words(sizes.features, sizes.characters, settings, least=3 * n)
+    windows = tuple(windows_of(planted, f, sizes.n_train, n) for f in planted.features)
     reader = Reader(planted.words, NOISE)
     chat = InstantChat(reader)
     return Sides(planted, windows, reader, chat, OurSide(planted, windows, chat))
 
 
-def speeds(both: Sides, timed: int, runs: int, peer: bool) -> dict[str, list[float]]:
+def speeds(both: Sides, sizes: Sizes, peer: bool) -> dict[str, list[float]]:
     """Prompts a second of both sides and of our whole scoring, run in turn; the first of each is dropped."""
-    chosen = both.windows[:timed]
+    timed, chosen = sizes.timed, both.windows[: sizes.timed]
     ours = OurSide(both.planted, chosen, both.chat)
     everything = LlmScoringSettings(half_width=0.0, max_hard=0, n_baseline=0)
     ways: dict[str, Callable[[], float]] = {
@@ -96,7 +114,7 @@ def speeds(both: Sides, timed: int, runs: int, peer: bool) -> dict[str, list[flo
     found: dict[str, list[float]] = {name: [] for name in ways}
     gc.collect()
     gc.freeze()  # what was planted is no garbage, and neither side should pay for looking through it
-    for run in range(runs + 1):
+    for run in range(sizes.runs + 1):
         for name, way in ways.items():
             gc.collect()
             speed = way()
@@ -125,10 +143,10 @@ class SlotShares(NamedTuple):
     calls: int
 
 
-def share_of_slots(both: Sides, quick: bool) -> SlotShares:
+def share_of_slots(both: Sides) -> SlotShares:
     """How well `SLOTS` slots are used when an answer takes `LATENCY`."""
     both.chat.latency = LATENCY
-    run = OurSide(both.planted, both.windows, both.chat).read_everything(SLOTS, 2 * SHOWN if quick else SHOWN)
+    run = OurSide(both.planted, both.windows, both.chat).read_everything(SLOTS, SHOWN)
     both.chat.latency = 0.0
     at = sorted(one.at for one in run.answered)
     first, last = len(at) // 10, len(at) * 9 // 10
@@ -198,10 +216,14 @@ def tokenizer() -> Tokenizer:
 
 def _report_costs(both: Sides, peer: bool, rows: list[Row], keys: dict[str, JsonValue]) -> None:
     counter = tokenizer()
-    ours = cost_of(both.ours.score(SLOTS, SHOWN, LIKE_THE_PEER), both.windows, counter.tokens_in)
-    wide = cost_of(both.ours.score(SLOTS, 2 * SHOWN, LIKE_THE_PEER), both.windows, counter.tokens_in)
-    full = cost_of(both.ours.score(SLOTS, SHOWN, BASELINES_TOO), both.windows, counter.tokens_in)
-    named = {"": ours, "_ten_per_prompt": wide, "_with_baselines": full}
+    choice = both.ours.measured_prompt_size()
+    size, tried = choice.windows_per_prompt, sum(t.calls for t in choice.trials)
+    ours = cost_of(both.ours.score(SLOTS, size, LIKE_THE_PEER), both.windows, counter.tokens_in)
+    five = cost_of(both.ours.score(SLOTS, SHOWN, LIKE_THE_PEER), both.windows, counter.tokens_in)
+    full = cost_of(both.ours.score(SLOTS, size, BASELINES_TOO), both.windows, counter.tokens_in)
+    named = {"": ours, "_five_per_prompt": five, "_with_baselines": full}
+    keys |= {"windows_per_prompt_measured": size, "calls_to_measure_it": tried}
+    rows.append(Row("windows per prompt, measured", str(size), f"once per run, {tried} calls"))
     theirs = peer_cost(both, counter.tokens_in) if peer else None
     keys["tokenizer"] = counter.name
     for suffix, cost in named.items():
@@ -242,21 +264,17 @@ def _report_speeds(found: dict[str, list[float]], rows: list[Row], keys: dict[st
             )
 
 
-def measure(quick: bool) -> Measured:
-    """Everything, smallest first."""
-    sizes = QUICK if quick else ENOUGH
-    both, peer = sides(sizes["features"], sizes["characters"]), load_scoring()
+def measure(sizes: Sizes, *, peer: bool) -> Measured:
+    """Everything: costs, then speeds, then slots."""
+    both = sides(sizes)
     rows: list[Row] = []
     keys: dict[str, JsonValue] = {
-        "features": sizes["features"], "noise": NOISE, "seed": SEED, "windows_per_prompt": SHOWN,
+        "features": sizes.features, "noise": NOISE, "seed": SEED, "windows_per_prompt": SHOWN,
     }  # fmt: skip
     _report_costs(both, peer, rows, keys)
-    _report_speeds(speeds(both, sizes["timed"], sizes["runs"], peer), rows, keys)
-    share = share_of_slots(both, quick)
-    keys["slot_ceiling_share_32"], keys["slot_share_whole_run"] = (
-        round(share.steady, 4),
-        round(share.whole, 4),
-    )
+    _report_speeds(speeds(both, sizes, peer), rows, keys)
+    share = share_of_slots(both)
+    keys |= {"slot_ceiling_share_32": round(share.steady, 4), "slot_share_whole_run": round(share.whole, 4)}
     note = f"bar 90 %; {share.whole:.1%} over all {share.calls} calls, beginning and end included"
     rows.append(Row("share of 32 slots at 0.2 s", f"{share.steady:.1%}", note))
     return Measured(rows, keys)
@@ -269,10 +287,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few features, one timed run")
     parser.add_argument("--json", action="store_true", help="one last line of JSON")
     chosen = parser.parse_args()
-    rows, keys = measure(chosen.quick)
+    sizes = QUICK if chosen.quick else Sizes()
+    rows, keys = measure(sizes, peer=load_scoring())
     title = (
-        f"Explaining and scoring: {keys['features']} planted features, {N_TEST} + {N_TEST} windows each, "
-        f"a scripted model that errs on {NOISE:.0%}, seed {SEED}"
+        f"Explaining and scoring: {sizes.features} planted features, "
+        f"{sizes.n_test} + {sizes.n_test} windows each, a scripted model that errs on {NOISE:.0%}, seed {SEED}"
     )
     emit(title, rows, keys, chosen.json, ("glossator", "eai-delphi", "sqlalchemy"))
 
