@@ -291,7 +291,8 @@ def main() -> None:
     rows, keys = measure(sizes, peer=load_scoring())
     title = (
         f"Explaining and scoring: {sizes.features} planted features, "
-        f"{sizes.n_test} + {sizes.n_test} windows each, a scripted model that errs on {NOISE:.0%}, seed {SEED}"
+        f"{sizes.n_test} + {sizes.n_test} windows each, a scripted model that errs on {NOISE:.0%}, "
+        f"seed {SEED}"
     )
     emit(title, rows, keys, chosen.json, ("glossator", "eai-delphi", "sqlalchemy"))
 
