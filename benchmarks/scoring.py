@@ -27,6 +27,7 @@ import gc
 import re
 import statistics
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -103,7 +104,7 @@ def speeds(both: Sides, sizes: Sizes, peer: bool) -> dict[str, list[float]]:
     """Prompts a second of both sides and of our whole scoring, run in turn; the first of each is dropped."""
     timed, chosen = sizes.timed, both.windows[: sizes.timed]
     ours = OurSide(both.planted, chosen, both.chat)
-    everything = LlmScoringSettings(half_width=0.0, max_hard=0, n_baseline=0)
+    everything = replace(LIKE_THE_PEER, half_width=0.0)
     ways: dict[str, Callable[[], float]] = {
         "ours": lambda: _speed(ours.read_everything(2 * timed, SHOWN)),
         "ours_with_scores": lambda: _speed(ours.score(2 * timed, SHOWN, everything)),
@@ -291,7 +292,8 @@ def main() -> None:
     rows, keys = measure(sizes, peer=load_scoring())
     title = (
         f"Explaining and scoring: {sizes.features} planted features, "
-        f"{sizes.n_test} + {sizes.n_test} windows each, a scripted model that errs on {NOISE:.0%}, seed {SEED}"
+        f"{sizes.n_test} + {sizes.n_test} windows each, a scripted model that errs on {NOISE:.0%}, "
+        f"seed {SEED}"
     )
     emit(title, rows, keys, chosen.json, ("glossator", "eai-delphi", "sqlalchemy"))
 

@@ -29,6 +29,7 @@ HALVINGS = 3
 _TOKENS, _TOKENS_WITH_PREDICATE = 100, 400
 _LONGEST_PROSE = 300
 _WHOLE_LABEL = re.compile(r'"label"\s*:\s*("(?:[^"\\]|\\.)*")')
+_ENDLESS_LABEL = re.compile(r'"label"\s*:\s*"(?:[^"\\]|\\.)*\\?\Z')
 _CUT_PREDICATE = "cut"
 """Stands for a predicate without its end; it is no predicate, and is counted as an invalid one."""
 THINKING_TOKENS = 2048
@@ -165,5 +166,8 @@ def _read(reply: ChatReply) -> LabelAnswer | Unscored:
             return LabelAnswer(label=json.loads(whole[1], strict=False), predicate=_CUT_PREDICATE)
         except json.JSONDecodeError:
             return answer
+    if answer.reason is UnscoredReason.CUT and _ENDLESS_LABEL.search(said):
+        # It repeats itself; another draw may not, and more room would only hold more of the same.
+        return Unscored(UnscoredReason.MALFORMED, "a label without an end")
     fit = 0 < len(said) <= _LONGEST_PROSE and len(said.splitlines()) == 1 and not set("{}[]") & set(said)
     return LabelAnswer(label=said) if fit and answer.reason is UnscoredReason.MALFORMED else answer

@@ -160,9 +160,16 @@ def test_a_label_outlives_a_predicate_without_end(views: OpenViews) -> None:
     assert out.chosen.text == 'words: sea, "ship"'
     assert out.explained.rejected == {"invalid predicate": 1}
     assert len(out.asked) == 1
-    thinking = told(views, material_of(views), always('{"label": "words: se', Finish.LENGTH))
+    thinking = told(views, material_of(views), always("The marked words share", Finish.LENGTH))
     assert thinking.explained.rejected == {"answer cut at the token limit": 1}
     assert [r.max_tokens for r in thinking.explainer.requests] == [400, 2048]
+
+
+def test_a_label_without_end_is_drawn_again_and_not_given_more_room(views: OpenViews) -> None:
+    endless = '{"label": "words: the sea, the words, the sea, the words, the se'
+    out = told(views, material_of(views), always(endless, Finish.LENGTH))
+    assert out.explained.rejected == {"malformed answer": 1}
+    assert [(r.max_tokens, r.temperature > 0) for r in out.explainer.requests] == [(400, False), (400, True)]
 
 
 @pytest.mark.parametrize("none", ["", None, "null", "none"])
