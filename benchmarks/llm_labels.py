@@ -84,7 +84,7 @@ class Plan:
 
     detected: tuple[int, int, int] = (10, 5, 5)
     """Firing windows, random silent ones, hard negatives that detection reads."""
-    fuzzed: tuple[int, int, int] = (8, 4, 4)
+    fuzzed: tuple[int, int, int] = (6, 3, 3)
     """Firing windows, marked silent ones, wrongly marked ones that fuzzing reads."""
     shown: int = 12
     """Firing windows that the explainer sees."""
