@@ -82,9 +82,9 @@ POOL, POOL_SEED = 256, 7
 class Plan:
     """Sizes of one trial: what is read of each label is the same."""
 
-    detected: tuple[int, int, int] = (10, 5, 5)
+    detected: tuple[int, int, int] = (8, 4, 4)
     """Firing windows, random silent ones, hard negatives that detection reads."""
-    fuzzed: tuple[int, int, int] = (8, 4, 4)
+    fuzzed: tuple[int, int, int] = (6, 3, 3)
     """Firing windows, marked silent ones, wrongly marked ones that fuzzing reads."""
     shown: int = 12
     """Firing windows that the explainer sees."""
@@ -92,7 +92,7 @@ class Plan:
     """Hard negatives that the contrastive explainer sees."""
     rounds: int = 1
     """Corrections of the refining explainer."""
-    validate: int = 10
+    validate: int = 8
     """Windows of validate that each candidate is read on."""
     judged: int = 8
     """Windows of explore on which refining looks for mistakes."""
