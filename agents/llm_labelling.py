@@ -23,6 +23,7 @@ from glossator.agents.feature_preparation import FeaturePreparation, LabelledFea
 from glossator.agents.llm_calls.budget import Budget
 from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.scorers import score_explanation
+from glossator.agents.scorers.leakage import flagged
 from glossator.agents.scorers.llm_bench import Activate, LlmBench, Losses
 from glossator.agents.scorers.llm_scores import score_with_llm
 from glossator.agents.scorers.llm_settings import LlmScoringSettings
@@ -167,7 +168,8 @@ class LlmLabeller:
                 card = preparation.card(feature, None, (), feature.shown.evidence, verdict)
                 return LabelledFeature(card, feature.shown.evidence)
             others = await loop.run_in_executor(self._computing, self._shared)
-            explained = await self._explain(feature, bench.reader)
+            unmarked = await self._explain(feature, bench.reader)
+            explained = await loop.run_in_executor(self._computing, self._quotes_marked, feature, unmarked)
             best = [explained.candidates[i].explanation for i in explained.best_of_each_method()]
             scores = await asyncio.gather(*(self._score(feature, e, others, bench) for e in best))
             scored = {e.id: one for e, one in zip(best, scores, strict=True)}
@@ -198,6 +200,17 @@ class LlmLabeller:
             embedder=preparation.room.embedder,
         )
         return await explain_feature(self._calls, reader, views, material, asked.explainers)
+
+    def _quotes_marked(self, feature: PreparedFeature, explained: ExplainedFeature) -> ExplainedFeature:
+        """With a flag on labels that repeat a window, shown or sealed: they may be recognised by it."""
+        room = self._preparation.room
+        examples = room.examples(feature.ref, feature.neighbours)
+        shown = ["".join(w.tokens) for w in (*feature.shown.windows, *feature.shown.silent_windows)]
+        marked = (
+            c._replace(explanation=flagged(c.explanation, room, examples, shown))
+            for c in explained.candidates
+        )
+        return explained._replace(candidates=tuple(marked))
 
     async def _score(
         self,

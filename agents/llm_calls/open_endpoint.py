@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from glossator.agents.llm_calls.chat import ChatEndpoint, ChatRequest, Role
 from glossator.agents.llm_calls.failure_translation import Addressee
 from glossator.agents.llm_calls.langchain_endpoint import Connection, LangChainEndpoint
 from glossator.agents.llm_calls.model_spec import BEHIND_URL, VLLM, ModelSpec
-from glossator.agents.llm_calls.openai_chat import OPENAI_URL, open_chat
+from glossator.agents.llm_calls.openai_chat import OPENAI_URL, LoopChat, open_chat
 from glossator.agents.llm_calls.request_form import RequestForm
 from glossator.errors import MissingExtraError, ModelAccessError
 
@@ -64,13 +65,14 @@ def _behind_url(spec: ModelSpec, timeout: float) -> LangChainEndpoint:
     else:
         key, hint = _key(spec.key_variable, f"of {spec.base_url!r}"), f"set {spec.key_variable}"
     shown = without_credentials(spec.base_url)
-    opened = open_chat(spec.name, url=spec.base_url, key=key, timeout=timeout, own_environment=False)
+    opened = partial(open_chat, spec.name, url=spec.base_url, key=key, timeout=timeout, own_environment=False)
+    chat = LoopChat(opened)
     secrets = () if spec.key_variable is None else (key,)
     connection = Connection(
-        lambda _: opened.chat,
+        chat,
         Addressee(spec.name, shown, hint, secrets),
         f"{spec.name}@{shown}",
-        opened.client.close,
+        chat.close,
     )
     return LangChainEndpoint(connection, RequestForm(), timeout=timeout)
 
@@ -79,9 +81,9 @@ def _openai(spec: ModelSpec, timeout: float) -> LangChainEndpoint:
     key = _key("OPENAI_API_KEY", "of OpenAI")
     url = os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE") or OPENAI_URL
     shown = without_credentials(url)
-    opened = open_chat(spec.name, url=url, key=key, timeout=timeout, own_environment=True)
+    chat = LoopChat(partial(open_chat, spec.name, url=url, key=key, timeout=timeout, own_environment=True))
     addressee = Addressee(spec.name, shown, "set OPENAI_API_KEY", (key,))
-    connection = Connection(lambda _: opened.chat, addressee, f"{spec}@{shown}", opened.client.close)
+    connection = Connection(chat, addressee, f"{spec}@{shown}", chat.close)
     return LangChainEndpoint(connection, RequestForm.of_openai(spec.name), timeout=timeout)
 
 

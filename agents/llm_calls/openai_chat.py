@@ -6,9 +6,13 @@ A request to a custom URL carries the key that was named for it and nothing of t
 
 from __future__ import annotations
 
+import asyncio
 import os
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from glossator.agents.llm_calls.chat import ChatRequest
 
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI
@@ -26,6 +30,29 @@ class OpenAiChat(NamedTuple):
 
     chat: ChatOpenAI
     client: AsyncOpenAI
+
+
+class LoopChat:
+    """A chat model that is opened when it is first spoken to, anew in each event loop: connections belong
+    to the loop that made them.
+    """
+
+    def __init__(self, open_it: Callable[[], OpenAiChat]) -> None:
+        self._open = open_it
+        self._opened: OpenAiChat | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __call__(self, request: ChatRequest) -> ChatOpenAI:
+        loop = asyncio.get_running_loop()
+        if self._opened is None or self._loop is not loop:
+            self._opened, self._loop = self._open(), loop
+        return self._opened.chat
+
+    async def close(self) -> None:
+        """Close the connections of this loop; those of a loop that is gone went with it."""
+        opened, self._opened = self._opened, None
+        if opened is not None and self._loop is asyncio.get_running_loop():
+            await opened.client.close()
 
 
 def open_chat(model: str, *, url: str, key: str, timeout: float, own_environment: bool) -> OpenAiChat:

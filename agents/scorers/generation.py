@@ -3,7 +3,8 @@
 A model that sees nothing but the explanation writes both; the subject and the dictionary read them. Texts
 are each other's independent examples. The shuffled baseline is what the texts written from a few other
 explanations, the same for nearly all features of a run, do to this feature: an answer that the ledger
-holds is not asked for again, so a run pays for them once.
+holds is not asked for again, so a run pays for them once. Nothing of the corpus is read; the scores stand
+with the sealed ones, as nobody could choose an explanation by these texts.
 """
 
 from __future__ import annotations

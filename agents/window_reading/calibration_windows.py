@@ -1,4 +1,4 @@
-"""The windows on which prompt sizes are tried: of `validate`, half of them firing, under a feature's label."""
+"""The windows on which prompt sizes are tried: of `validate`, half firing, under a feature's label."""
 
 from __future__ import annotations
 

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from glossator.agents.feature_preparation import FeaturePreparation
     from glossator.agents.llm_calls.call_room import CallRoom
     from glossator.agents.llm_labelling import LlmLabeller, LlmLabelling
+    from glossator.agents.scorers.llm_bench import Activate, Losses
     from glossator.agents.window_reading.calibration import PromptSizeChoice
 else:
-    PromptSizeChoice = CallRoom = FeaturePreparation = LlmLabeller = LlmLabelling = Any
+    Activate = Losses = PromptSizeChoice = CallRoom = FeaturePreparation = LlmLabeller = LlmLabelling = Any
 
 ASSUMED_ACCURACY = 0.85
 """Of readers, in an estimate: decides how many windows sequential reading is expected to take."""
@@ -86,6 +87,7 @@ class LlmWork:
         asked = self._asked(run, dry=False)
         if self._plan.limits != type(self._plan.limits)():
             asked = replace(asked, expected=self.estimate(features[:2]).each)
+            asked.budget.start()
         return self._labeller(asked)
 
     def _labeller(self, asked: LlmLabelling) -> LlmLabeller:
@@ -109,11 +111,22 @@ class LlmWork:
             scoring=LlmScoringSettings(methods=plan.score_by),
             windows_per_prompt=settings.windows_per_prompt
             or (None if measured else USUAL_WINDOWS_PER_PROMPT),
-            activate=self._session.text_activations() if ScoreMethod.GENERATION in plan.score_by else None,
-            losses=self._session.prefix_losses() if ScoreMethod.SURPRISAL in plan.score_by else None,
+            activate=self._activate(dry=dry),
+            losses=self._losses(dry=dry),
             on_choice=_say,
             side_by_side=max(2, min(16, settings.llm_slots)),
         )
+
+    def _activate(self, *, dry: bool) -> Activate | None:
+        """A rehearsal runs nothing through the subject."""
+        if ScoreMethod.GENERATION not in self._plan.score_by:
+            return None
+        return (lambda _, texts: _zeros(len(texts))) if dry else self._session.text_activations()
+
+    def _losses(self, *, dry: bool) -> Losses | None:
+        if ScoreMethod.SURPRISAL not in self._plan.score_by:
+            return None
+        return (lambda _, texts: _zeros(len(texts))) if dry else self._session.prefix_losses()
 
     def _room(self, run: str, budget: Any, *, dry: bool) -> CallRoom:
         from glossator.agents.llm_calls.call_room import CallRoom
@@ -137,6 +150,12 @@ class LlmWork:
         from glossator.agents.llm_calls.open_endpoint import open_endpoints
 
         return open_endpoints(self._plan.models, timeout=self._session.settings.llm_timeout)
+
+
+def _zeros(n: int) -> Any:
+    import numpy as np
+
+    return np.zeros(n, np.float32)
 
 
 def _say(choice: PromptSizeChoice) -> None:

@@ -153,7 +153,7 @@ def room_of_english() -> ScoringRoom:
         ValidateView(validate),
         SealedView(sealed),
         index_identity="english",
-        settings=ScoringSettings(n_firing=16, n_random=16, n_hard=0, draws=200),
+        settings=ScoringSettings(n_firing=12, n_random=12, n_hard=0, draws=200),
     )
 
 

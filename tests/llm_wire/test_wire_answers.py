@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from typing import Any
@@ -87,3 +88,12 @@ def test_a_stream_is_read_piece_by_piece() -> None:
         streamed(endpoint_of(cassette), pieces)
     assert pieces == ["Hello", " there", "!", " How", " can"]
     assert cassette.heard[0].body["stream"] is True
+
+
+def test_an_endpoint_outlives_the_event_loop_it_was_used_in() -> None:
+    with playing("verdict_with_logprobs") as cassette:
+        endpoint = endpoint_of(cassette)
+        for sample in range(3):
+            assert asyncio.run(endpoint.complete(request(sample=sample))).text == "1"
+        asyncio.run(endpoint.close())
+    assert [heard.body["seed"] for heard in cassette.heard] == [0, 1, 2]
