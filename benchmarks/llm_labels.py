@@ -38,6 +38,7 @@ from benchmarks.label_trial_table import (
     keys_of,
     label_lines,
     markdown,
+    rejected,
     spent,
 )
 from benchmarks.report_form import Row, emit
@@ -292,6 +293,7 @@ def rows_of(features: Sequence[TrialFeature], passed_over: dict[str, int]) -> li
         Row("tokens", f"{cost.input_tokens} in, {cost.output_tokens} out"),
         Row("seconds per feature", f"{sum(f.seconds for f in features) / n:.0f}"),
         Row("unscored answers", str(sum(cost.unscored.values())), unscored),
+        *(Row(f"not a fit label: {k}", str(v)) for k, v in rejected(features).items()),
         *(Row(f"passed over: {k}", str(v)) for k, v in passed_over.items()),
     ]
 
@@ -330,7 +332,7 @@ def main() -> None:
         tokens = len(session.index().explore.text)
     keys: dict[str, JsonValue] = {
         **keys_of(features), "features": len(features), "model": chosen.model, "seed": SEED,
-        "passed_over": dict(passed_over), "explore_tokens": tokens,
+        "passed_over": dict(passed_over), "rejected": dict(rejected(features)), "explore_tokens": tokens,
         "plan": asdict(QUICK if chosen.quick else Plan()),
         "spending": spent(features).model_dump(mode="json"),
         "seconds_per_feature": round(sum(f.seconds for f in features) / max(1, len(features)), 1),
