@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -136,6 +137,11 @@ def spent(features: Sequence[TrialFeature]) -> LlmSpending:
         output_tokens=sum(p.output_tokens for p in parts),
         unscored=unscored,
     )
+
+
+def rejected(features: Sequence[TrialFeature]) -> Counter[str]:
+    """Reason to count: answers that were no fit label."""
+    return sum((Counter(f.rejected) for f in features), Counter[str]())
 
 
 def markdown(features: Sequence[TrialFeature]) -> str:

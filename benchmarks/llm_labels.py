@@ -38,6 +38,7 @@ from benchmarks.label_trial_table import (
     keys_of,
     label_lines,
     markdown,
+    rejected,
     spent,
 )
 from benchmarks.report_form import Row, emit
@@ -82,7 +83,7 @@ POOL, POOL_SEED = 256, 7
 class Plan:
     """Sizes of one trial: what is read of each label is the same."""
 
-    detected: tuple[int, int, int] = (10, 5, 5)
+    detected: tuple[int, int, int] = (8, 4, 4)
     """Firing windows, random silent ones, hard negatives that detection reads."""
     fuzzed: tuple[int, int, int] = (6, 3, 3)
     """Firing windows, marked silent ones, wrongly marked ones that fuzzing reads."""
@@ -92,7 +93,7 @@ class Plan:
     """Hard negatives that the contrastive explainer sees."""
     rounds: int = 1
     """Corrections of the refining explainer."""
-    validate: int = 10
+    validate: int = 8
     """Windows of validate that each candidate is read on."""
     judged: int = 8
     """Windows of explore on which refining looks for mistakes."""
@@ -292,6 +293,7 @@ def rows_of(features: Sequence[TrialFeature], passed_over: dict[str, int]) -> li
         Row("tokens", f"{cost.input_tokens} in, {cost.output_tokens} out"),
         Row("seconds per feature", f"{sum(f.seconds for f in features) / n:.0f}"),
         Row("unscored answers", str(sum(cost.unscored.values())), unscored),
+        *(Row(f"not a fit label: {k}", str(v)) for k, v in rejected(features).items()),
         *(Row(f"passed over: {k}", str(v)) for k, v in passed_over.items()),
     ]
 
@@ -330,7 +332,7 @@ def main() -> None:
         tokens = len(session.index().explore.text)
     keys: dict[str, JsonValue] = {
         **keys_of(features), "features": len(features), "model": chosen.model, "seed": SEED,
-        "passed_over": dict(passed_over), "explore_tokens": tokens,
+        "passed_over": dict(passed_over), "rejected": dict(rejected(features)), "explore_tokens": tokens,
         "plan": asdict(QUICK if chosen.quick else Plan()),
         "spending": spent(features).model_dump(mode="json"),
         "seconds_per_feature": round(sum(f.seconds for f in features) / max(1, len(features)), 1),
