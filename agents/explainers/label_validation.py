@@ -35,7 +35,7 @@ _PLACEHOLDER = re.compile(
     r"(?:an? |the |your )?(?:label|explanation|string|text|description|predicate|todo|tbd|n/?a|none|null|nil"
     r"|undefined|unknown|unclear|placeholder|nothing|example|answer)(?: (?:here|goes here|text))?"
     r"|.*could not be parsed.*|(?:no|there is no)(?: clear| common| obvious)? (?:pattern|label|explanation).*"
-    r"|(?:up to |at most )?\d+ words?.*",
+    r"|(?:up to |at most )?\d+ words?.*|(?:on )?(?:the )?following (?:tokens?|words?|text)\b.*",
     re.IGNORECASE,
 )
 _FORMAT = re.compile(
