@@ -104,7 +104,7 @@ def verdicts(fits: Fits) -> Script:
 
 def _spoken(asked: Asked, yes: Sequence[float]) -> Scripted:
     said = [int(p >= 0.5) for p in yes]
-    if len(said) == 1:
+    if len(said) == 1 and not asked.form:
         return Scripted(str(said[0]), tuple(yes))
     return Scripted(json.dumps(dict(zip(map(str, asked.windows), said, strict=True))), tuple(yes))
 

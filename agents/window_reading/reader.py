@@ -143,7 +143,6 @@ class LlmReader:
         n, single = len(texts), "window" in prompt.variables
         windows = [fenced(i, text) for i, text in enumerate(texts, 1)]
         shown = {"window": windows[0]} if single else {"windows": windows}
-        probabilities = self._calls.capabilities(Role.SCORER).logprobs
         likely = "1" if single else json.dumps({str(i): i % 2 for i in range(1, n + 1)})
         return Call(
             role=Role.SCORER,
@@ -151,7 +150,7 @@ class LlmReader:
             max_tokens=spare + (0 if single else _PER_VERDICT * n),
             likely=likely,
             schema=None if single else verdict_schema(n),
-            top_logprobs=_TOP_LOGPROBS if probabilities else 0,
+            top_logprobs=_TOP_LOGPROBS,  # wished for always: what an endpoint can do is learned in between
         )
 
 

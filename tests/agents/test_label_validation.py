@@ -70,6 +70,7 @@ def test_labels(label: str) -> None:
         ("Explanation could not be parsed.", "placeholder"),
         ("No clear pattern was found in these windows", "placeholder"),
         ("at most 20 words", "placeholder"),
+        ("the following tokens in context:", "placeholder"),
         ("I'm sorry, but I can't help with that", "refusal"),
         ("As an AI, I do not label features", "refusal"),
         ("<think>windows 1 and 2", "thinking leak"),

@@ -1,4 +1,4 @@
-"""A loopback server in OpenAI's dialect whose model follows a script (`agents/llm_calls/scripted_chat.py`)."""
+"""A loopback server in OpenAI's dialect whose model follows a script of `scripted_chat.py`."""
 
 from __future__ import annotations
 

@@ -1,14 +1,17 @@
-"""`glossator label` with a language model: a scripted one behind a loopback server, through the real client."""
+"""`glossator label` with a language model: a scripted one behind a loopback server and the real client."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from glossator.agents.llm_calls import call_room
+from glossator.agents.llm_calls.retry import RetryPolicy
 from glossator.agents.llm_calls.scripted_chat import Asked, Script, by_form, verdicts
 from glossator.cli import run
 from tests.agents.planted_index import LABEL_FORM
@@ -16,7 +19,7 @@ from tests.llm_wire.scripted_server import ScriptedServer, serving
 from tests.shell.shell_fixtures import tiny_project
 
 KEY = "sk-proj-ThisIsTheKey0123456789"
-FEATURES = "0-3"
+FEATURES, MANY = "0-3", "0-23"
 
 
 def label(asked: Asked) -> str:
@@ -55,6 +58,11 @@ def asking(server: ScriptedServer, project: list[str], ledger: Path) -> list[str
 
 def cards(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def questions(server: ScriptedServer) -> set[str]:
+    """What was asked, whatever form of answer was asked for: that is learned on the way."""
+    return {repr((r.messages, r.sample)) for r in server.asked}
 
 
 def test_label_twice_compare_and_no_key_anywhere(
@@ -126,9 +134,8 @@ def test_a_wrong_key_or_model_ends_the_run_at_once(
 def test_an_endpoint_that_is_not_there(
     project: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from glossator.agents.llm_calls import retry
-
-    monkeypatch.setattr(retry.RetryPolicy.__init__, "__defaults__", _impatient(retry))
+    impatient = partial(RetryPolicy, first_wait=0.0, longest_wait=0.0)
+    monkeypatch.setattr(call_room, "RetryPolicy", impatient)
     flags = [*project, "--base-url", "http://127.0.0.1:9/v1", "--explainer", "my-model"]
     assert run(["label", "--features", FEATURES, *flags, "--ledger-url", f"sqlite:///{tmp_path / 'l'}"]) == 5
     message = capsys.readouterr().err
@@ -136,32 +143,27 @@ def test_an_endpoint_that_is_not_there(
     assert "goes on from here" in message
 
 
-def _impatient(retry: Any) -> tuple[Any, ...]:
-    """The defaults of `RetryPolicy` with waits of no time."""
-    given = retry.RetryPolicy.__init__.__defaults__
-    fields = list(retry.RetryPolicy.__dataclass_fields__)
-    return tuple(
-        0.0 if f in ("first_wait", "longest_wait") else v for f, v in zip(fields, given, strict=True)
-    )
-
-
 def test_a_budget_ends_the_run_and_the_next_goes_on(
     project: list[str], server: ScriptedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert run(["label", "--features", MANY, *asking(server, project, tmp_path / "free.sqlite")]) == 0
+    needed, whole = questions(server), cards(capsys)
+    server.asked.clear()
+
     flags = asking(server, project, tmp_path / "ledger.sqlite")
-    assert run(["label", "--features", FEATURES, "--budget", "2calls", *flags]) == 2
+    assert run(["label", "--features", MANY, "--budget", "2calls", *flags]) == 2
     assert "too small for one feature" in capsys.readouterr().err
     assert not server.asked
-    assert run(["label", "--features", FEATURES, "--budget", "130calls", *flags]) == 1
+    budget = int(0.7 * len(needed))
+    assert run(["label", "--features", MANY, "--budget", f"{budget}calls", *flags]) == 1
     said = capsys.readouterr()
     done = [json.loads(line) for line in said.out.splitlines()]
-    assert 0 < sum(bool(c["candidates"]) for c in done) < 4
+    assert 0 < sum(bool(c["candidates"]) for c in done) < sum(bool(c["candidates"]) for c in whole)
     assert "--budget" in said.err
-    first = {repr(r) for r in server.asked}
-    assert len(server.asked) <= 130
-    assert run(["label", "--features", FEATURES, *flags]) == 0
-    later = [repr(r) for r in server.asked[len(first) :]]
-    assert not first & set(later)
+    assert len(server.asked) <= budget
+    assert run(["label", "--features", MANY, *flags]) == 0
+    assert questions(server) == needed
+    assert len(server.asked) == len(needed)
 
 
 def test_flags_that_cannot_be_meant(project: list[str], capsys: pytest.CaptureFixture[str]) -> None:
