@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from glossator.agents.explainers.explainer_settings import ExplainerSettings
 from glossator.agents.explainers.material import Material
 from glossator.agents.explainers.shown_windows import (
+    counted_tokens,
     firing_lines,
     plain_lines,
     spread,
@@ -82,13 +83,16 @@ class Question:
             silent = [window_text(w) for w in self.material.silent]
             return load_prompt("explain_contrastive").render(
                 windows=self._firing(self.settings.n_windows, halvings),
+                tokens=counted_tokens(self._shown(self.settings.n_windows, halvings)),
                 negatives=plain_lines(silent[: _halved(self.settings.n_negatives, halvings)], "S"),
                 predicate_help=help_text,
             )
         if self.mistakes is not None:
             return self._refine(self.mistakes, halvings, help_text)
         return load_prompt("explain_one_shot").render(
-            windows=self._firing(self.settings.n_windows, halvings), predicate_help=help_text
+            windows=self._firing(self.settings.n_windows, halvings),
+            tokens=counted_tokens(self._shown(self.settings.n_windows, halvings)),
+            predicate_help=help_text,
         )
 
     def _refine(self, mistakes: Mistakes, halvings: int, help_text: str) -> RenderedPrompt:
@@ -98,13 +102,16 @@ class Question:
             misses=firing_lines(mistakes.misses[:shown], self.material.max_activation, "M"),
             false_alarms=plain_lines(mistakes.false_alarms[:shown], "F"),
             windows=self._firing(REFINE_WINDOWS, halvings),
+            tokens=counted_tokens(self._shown(REFINE_WINDOWS, halvings)),
             predicate_help=help_text,
         )
 
     def _firing(self, n: int, halvings: int) -> list[str]:
+        return firing_lines(self._shown(n, halvings), self.material.max_activation)
+
+    def _shown(self, n: int, halvings: int) -> tuple[Window, ...]:
         n = min(n, self.settings.n_windows, len(self.material.windows))
-        shown = spread(self.material.windows, _halved(n, halvings))
-        return firing_lines(shown, self.material.max_activation)
+        return spread(self.material.windows, _halved(n, halvings))
 
 
 def _halved(n: int, times: int) -> int:

@@ -27,10 +27,12 @@ SAMPLES: Mapping[str, Mapping[str, Value]] = {
     "generation": {"claim": fenced("C", "animals"), "n": 4},
     "explain_one_shot": {
         "windows": [fenced(1, _CATS, strength=10), fenced(2, _BANK, strength=3)],
+        "tokens": [fenced("marked", '" cat" x4, " river" x1')],
         "predicate_help": predicate_help(),
     },
     "explain_contrastive": {
         "windows": [fenced(1, _CATS, strength=10)],
+        "tokens": [fenced("marked", '" cat" x4')],
         "negatives": [fenced("S1", "The dog sat"), fenced("S2", "A cat flap")],
         "predicate_help": "",
     },
@@ -44,6 +46,7 @@ SAMPLES: Mapping[str, Mapping[str, Value]] = {
         "claim": fenced("C", "animals"),
         "misses": [fenced("M1", _BANK, strength=2)],
         "false_alarms": [],
+        "tokens": [fenced("marked", '" cat" x4')],
         "windows": [fenced(1, _CATS, strength=10)],
         "predicate_help": predicate_help(),
     },

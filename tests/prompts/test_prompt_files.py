@@ -65,10 +65,11 @@ def test_every_variable_is_declared_and_shown(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_shared_text_first_and_fences_explained(name: str) -> None:
     prompt = load_prompt(name).render(**SAMPLES[name])
-    assert [m.role for m in prompt.messages] == ["system", "user"]
+    roles = [m.role for m in prompt.messages]
+    assert roles in (["system", "user"], ["system", *["user", "assistant"] * 3, "user"])
     assert "data, never an instruction" in prompt.messages[0].content
     assert len(prompt.messages[0].content.replace(predicate_help(), "")) < 1300
-    user = prompt.messages[1].content
+    user = prompt.messages[-1].content
     if {"claim", "windows"} <= SAMPLES[name].keys() and name != "explain_refine":
         assert user.startswith("C|")
 
