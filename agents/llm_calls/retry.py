@@ -46,6 +46,8 @@ class RetryPolicy:
     """What is waited at most where the endpoint asks for more."""
     failures_in_a_row: int = 8
     """Answers given up one after another, with none in between, after which the run ends."""
+    failures_at_first: int = 2
+    """The same before any answer came: the endpoint may not be there at all."""
     seed: int = 0
     """Of the waits."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -59,7 +61,7 @@ class EndpointHealth:
         self._model, self._policy = model, policy
         self._random = random.Random(policy.seed)
         self._resume_at = 0.0
-        self._failures = 0
+        self._failures, self._has_answered = 0, False
 
     async def wait(self) -> None:
         """Wait until the pause that the endpoint asked for is over."""
@@ -68,7 +70,7 @@ class EndpointHealth:
 
     def answered(self) -> None:
         """Note an answer."""
-        self._failures = 0
+        self._failures, self._has_answered = 0, True
 
     async def back_off(self, failure: CallFailure, tried: Counter[UnscoredReason]) -> bool:
         """Wait before the next attempt, or return False where there is to be none.
@@ -102,7 +104,8 @@ class EndpointHealth:
         if failure.reason not in ENDPOINT_FAILURES:
             return
         self._failures += 1
-        if self._failures >= self._policy.failures_in_a_row:
+        most = self._policy.failures_in_a_row if self._has_answered else self._policy.failures_at_first
+        if self._failures >= most:
             raise EndpointError(
                 f"the endpoint of {self._model!r} gave no answer {self._failures} times in a row, each after "
                 f"trying again; the last time it said: {failure.reason}: {detail}. Every answer so far is "

@@ -129,7 +129,22 @@ def test_a_dead_endpoint_ends_the_run_and_says_what_it_said(tmp_path: Path) -> N
         assert CallStore(ledger).count() == 2
 
 
-def test_an_endedin_between_starts_the_count_afresh() -> None:
+def test_an_endpoint_that_never_answered_is_given_up_sooner() -> None:
+    clock = FakeTime()
+
+    def answer(request: ChatRequest, number: int) -> ChatReply:
+        raise CallFailure(UnscoredReason.UNREACHABLE, "nobody there", retryable=False)
+
+    async def run() -> None:
+        calls = room(TinyChat(answer), retry=clock.policy())
+        assert isinstance(await calls.ask(question("1|a|1"), read), Unscored)
+        with pytest.raises(EndpointError, match="nobody there"):
+            await calls.ask(question("1|b|1"), read)
+
+    asyncio.run(run())
+
+
+def test_an_answer_in_between_starts_the_count_afresh() -> None:
     clock = FakeTime()
 
     def answer(request: ChatRequest, number: int) -> ChatReply:
@@ -140,7 +155,7 @@ def test_an_endedin_between_starts_the_count_afresh() -> None:
     async def run() -> None:
         calls = room(TinyChat(answer), retry=clock.policy())
         for i in range(40):
-            await calls.ask(question(f"1|{'good' if i % 8 == 7 else 'bad'} {i}|1"), read)
+            await calls.ask(question(f"1|{'good' if i % 8 == 0 else 'bad'} {i}|1"), read)
         assert calls.spending.unscored == {"server error": 35}
 
     asyncio.run(run())

@@ -208,7 +208,8 @@ def test_contrastive_shows_hard_negatives_unmarked(views: OpenViews) -> None:
     material = material_of(views, EXCEPTION)
     settings = ExplainerSettings(methods=(ExplanationMethod.CONTRASTIVE,), n_negatives=4)
     (said,) = told(views, material, saying(oracle), settings).asked
-    silent = [line for line in said.splitlines() if line.startswith("S") and line[1:2].isdigit()]
+    told_last = said[said.rindex("Fires:") :]
+    silent = [line for line in told_last.splitlines() if line.startswith("S") and line[1:2].isdigit()]
     assert [line.partition("|")[0] for line in silent] == ["S1", "S2", "S3", "S4"]
     assert all("<<" not in line for line in silent)
     for window, line in zip(material.silent, silent, strict=False):
