@@ -71,6 +71,8 @@ def test_wheel_holds_the_four_rooms_and_the_assets(installed: Path) -> None:
     assert (assets / "starter_corpus.jsonl.xz").stat().st_size > 1_000_000
     assert (assets / "starter_sae" / "sae_weights.safetensors").stat().st_size < 16_000_000
     assert list((installed / "glossator" / "report").glob("*.jinja"))
+    prompts = {p.name for p in (installed / "glossator" / "prompts").glob("*.md")}
+    assert {p.name for p in (ROOT / "prompts").glob("*.md")} == prompts
 
 
 @pytest.mark.slow
