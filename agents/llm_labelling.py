@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from glossator.agents.admission import Admission
@@ -170,9 +170,7 @@ class LlmLabeller:
             others = await loop.run_in_executor(self._computing, self._shared)
             unmarked = await self._explain(feature, bench.reader)
             explained = await loop.run_in_executor(self._computing, self._quotes_marked, feature, unmarked)
-            best = [explained.candidates[i].explanation for i in explained.best_of_each_method()]
-            scores = await asyncio.gather(*(self._score(feature, e, others, bench) for e in best))
-            scored = {e.id: one for e, one in zip(best, scores, strict=True)}
+            scored = await self._score_all(feature, explained, others, bench)
         made = self._card(feature, explained, scored, bench.reader.name)
         return LabelledFeature(made.card.model_copy(update={"spending": meter.spending}), made.evidence)
 
@@ -211,6 +209,29 @@ class LlmLabeller:
             for c in explained.candidates
         )
         return explained._replace(candidates=tuple(marked))
+
+    async def _score_all(
+        self,
+        feature: PreparedFeature,
+        explained: ExplainedFeature,
+        others: Sequence[Explanation],
+        bench: LlmBench,
+    ) -> dict[str, ScoredExplanation]:
+        """The chosen explanation, and roughly the best of each other method, by explanation id."""
+        rough = replace(bench, settings=_rough(bench.settings))
+        best = explained.best_of_each_method()
+        scores = await asyncio.gather(
+            *(
+                self._score(
+                    feature,
+                    explained.candidates[i].explanation,
+                    others,
+                    bench if i == explained.chosen else rough,
+                )
+                for i in best
+            )
+        )
+        return {explained.candidates[i].explanation.id: s for i, s in zip(best, scores, strict=True)}
 
     async def _score(
         self,
@@ -261,6 +282,10 @@ class LlmLabeller:
         card = self._preparation.card(feature, chosen, scores, evidence, verdict)
         update = {"candidates": candidates, "rejected": dict(explained.rejected)}
         return LabelledFeature(card.model_copy(update=update), evidence)
+
+
+def _rough(settings: LlmScoringSettings) -> LlmScoringSettings:
+    return replace(settings, half_width=max(settings.half_width, settings.rough_half_width))
 
 
 async def _finished(task: asyncio.Task[LabelledFeature]) -> LabelledFeature:

@@ -17,6 +17,8 @@ class LlmScoringSettings:
     """Narrow enough: reading stops when every interval's half-width is at most this."""
     stop_when_clear: bool = True
     """Stop as well where the interval is wide but wholly on one side of the verdict's threshold."""
+    rough_half_width: float = 0.2
+    """The same for explanations that stand beside the chosen one, to be compared with it."""
     first: int = 10
     """Windows per group in the first stage."""
     step: int = 5

@@ -38,7 +38,7 @@ class StagedReading(NamedTuple):
     """Other features' explanations, each item read with one of them; None where not measured."""
     empty: PartReading | None
     analyst: PartReading | None
-    """The embedded analyst's label on every item that was read."""
+    """The embedded analyst's label on the items of the first stage."""
 
 
 async def read_in_stages(
@@ -59,7 +59,8 @@ async def read_in_stages(
     """
     parts: list[Readings] = []
     begin, stopped = 0, Stopped.EXHAUSTED
-    for end in stage_ends(questions.group, settings, windows_per_prompt):
+    ends = stage_ends(questions.group, settings, windows_per_prompt)
+    for end in ends:
         parts.append(await ask(compared.explanation.text, questions.texts[begin:end]))
         begin = end
         found = _verdict(questions, _said(parts, questions, settings, bootstrap), settings, bootstrap)
@@ -70,11 +71,11 @@ async def read_in_stages(
     if stopped is Stopped.UNANSWERED:
         return StagedReading(main, stopped, None, None, None)
     early = questions.first_of_each_group(settings.n_baseline)
-    early, everything = early[early < len(main)], np.arange(len(main))
+    early, first_stage = early[early < len(main)], np.arange(min(ends[0], len(main)))
     shuffled, empty, analyst = await asyncio.gather(
         _read_shuffled(ask, compared.donors, questions, early, settings.donors_read, windows_per_prompt),
         _read_part(ask, NO_CLAIM, questions, early),
-        _read_part(ask, _text(compared.analyst), questions, everything),
+        _read_part(ask, _text(compared.analyst), questions, first_stage),
     )
     return StagedReading(main, stopped, shuffled, empty, analyst)
 

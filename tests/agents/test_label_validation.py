@@ -9,7 +9,9 @@ from glossator.prompts.fence import fenced
 from glossator.prompts.prompt_file import load_prompt, predicate_help
 
 PROMPT = load_prompt("explain_one_shot").render(
-    windows=[fenced(1, "the river bank was muddy", strength=4)], predicate_help=predicate_help()
+    windows=[fenced(1, "the river bank was muddy", strength=4)],
+    tokens=[fenced("marked", '" bank" x4')],
+    predicate_help=predicate_help(),
 )
 
 
