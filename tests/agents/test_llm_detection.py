@@ -221,7 +221,9 @@ def test_evidence_holds_numbers_and_no_sealed_text() -> None:
         assert lengths["positions"] == accuracy.n_positive + accuracy.n_negative
         assert set(found["answers"]) == {0, 1}
         assert set(found["empty"]) == {0, 1, None} or set(found["empty"]) == {0, None}
-        assert None not in found["analyst"], "the analyst's label is read on the same windows"
+        read = [i for i, said in enumerate(found["analyst"]) if said is not None]
+        assert 10 <= len(read) <= len(found["analyst"]), "the analyst's label is read on the first of them"
+        assert all(found["answers"][i] is not None for i in read)
         right = [a == int(bool(f)) for a, f in zip(found["answers"], found["fires"], strict=True)]
         fires = np.array(found["fires"], dtype=bool)
         by_hand = (np.array(right)[fires].mean() + np.array(right)[~fires].mean()) / 2
@@ -278,9 +280,9 @@ def test_baselines_are_read_once_per_feature_and_can_be_left_out() -> None:
     bench = Bench(settings=DETECTION)
     score(bench=bench)
     claims = [Asked(r).claim for r in bench.chat.requests]
-    assert claims.count(NO_CLAIM) == 4, "ten windows of each of two groups"
+    assert claims.count(NO_CLAIM) == 2, "five windows of each of two groups"
     donors = {c for c in claims if c not in (NO_CLAIM, label(0).text)}
-    assert len(donors) >= 6
+    assert len(donors) >= 3
     assert donors <= {o.text for o in (*OTHERS, *decoys(label(0)))}
     without = score(settings=replace(DETECTION, n_baseline=0))
     accuracy = pick(without.scores, Negatives.RANDOM)

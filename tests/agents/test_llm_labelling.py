@@ -113,6 +113,7 @@ def test_every_cited_evidence_is_handed_on(by_oracle: list[LabelledFeature]) -> 
         assert cited <= known
 
 
+@pytest.mark.slow
 def test_no_sealed_word_reaches_an_explainer_or_the_ledger(planted: PlantedIndex, tmp_path: Path) -> None:
     chat = ScriptedChat(oracle())
     with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
@@ -134,6 +135,7 @@ def test_no_sealed_word_reaches_an_explainer_or_the_ledger(planted: PlantedIndex
     assert f"mark{Split.SEALED}".encode() not in stored
 
 
+@pytest.mark.slow
 def test_a_second_run_pays_for_nothing_and_says_the_same(planted: PlantedIndex, tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
         first = ScriptedChat(noisy(oracle(), 0.1))
@@ -148,6 +150,7 @@ def test_a_second_run_pays_for_nothing_and_says_the_same(planted: PlantedIndex, 
         assert b.spending is None or b.spending.calls == 0
 
 
+@pytest.mark.slow
 def test_a_run_that_breaks_down_goes_on_without_paying_twice(planted: PlantedIndex, tmp_path: Path) -> None:
     down = CallFailure(UnscoredReason.SERVER_ERROR, "gone", retryable=False)
     breaking = ScriptedChat(oracle(), failing=lambda n: down if n >= 40 else None)
@@ -163,6 +166,7 @@ def test_a_run_that_breaks_down_goes_on_without_paying_twice(planted: PlantedInd
     assert not again & paid
 
 
+@pytest.mark.slow
 def test_broken_answers_are_counted_and_do_not_move_the_score(planted: PlantedIndex) -> None:
     clean = cards(labelled(planted, ScriptedChat(noisy(oracle(), 0.1))))
     broken = cards(labelled(planted, ScriptedChat(_half_broken(noisy(oracle(), 0.1)))))
@@ -192,6 +196,7 @@ def test_a_refusing_model_leaves_the_embedded_label_unscored_by_it(planted: Plan
     assert card.verdict.kind is VerdictKind.ABSTAINED
 
 
+@pytest.mark.slow
 def test_a_budget_ends_the_run_after_whole_features(planted: PlantedIndex) -> None:
     one = cards(labelled(planted, ScriptedChat(oracle())))[0].spending
     assert one is not None
@@ -213,11 +218,12 @@ def test_a_budget_too_small_for_one_feature_spends_nothing(planted: PlantedIndex
     assert not chat.requests
 
 
-def test_a_rehearsal_asks_nothing_and_comes_near_the_truth(planted: PlantedIndex) -> None:
+def test_a_rehearsal_asks_nothing_and_comes_near_the_truth(planted: PlantedIndex, tmp_path: Path) -> None:
     chat = ScriptedChat(oracle())
     dry = cards(labelled(planted, chat, dry=True))
     assert not chat.requests
-    real = cards(labelled(planted, ScriptedChat(noisy(oracle(), 0.1))))
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        real = cards(labelled(planted, ScriptedChat(noisy(oracle(), 0.1)), store=CallStore(ledger)))
     expected, spent = (sum(c.spending.calls for c in cs if c.spending) for cs in (dry, real))
     assert expected == pytest.approx(spent, rel=0.2)
 

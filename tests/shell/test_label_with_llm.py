@@ -143,6 +143,7 @@ def test_an_endpoint_that_is_not_there(
     assert "goes on from here" in message
 
 
+@pytest.mark.slow
 def test_a_budget_ends_the_run_and_the_next_goes_on(
     project: list[str], server: ScriptedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
