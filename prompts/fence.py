@@ -48,9 +48,10 @@ def neutral(text: str) -> NeutralText:
         return text
     shown = text.translate(_SHOWN_TABLE)
     visible = shown if shown.isprintable() else "".join(map(_visible, shown))
-    unmarked = _RUNS.sub(lambda m: m.group().translate(_LOOK_ALIKE), visible)
-    angled = _ANGLED.sub(r"‹\1›", unmarked)
-    return NeutralText(_SQUARED.sub(r"⟦\1⟧", angled))
+    if "<" in visible or ">" in visible:
+        visible = _RUNS.sub(lambda m: m.group().translate(_LOOK_ALIKE), visible)
+        visible = _ANGLED.sub(r"‹\1›", visible)
+    return NeutralText(_SQUARED.sub(r"⟦\1⟧", visible) if "[" in visible else visible)
 
 
 def _visible(character: str) -> str:
