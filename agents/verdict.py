@@ -1,8 +1,10 @@
 """The written rule that turns scores into a verdict. Nothing else decides whether a label is shown.
 
-One reader answers: the LLM where one is asked, else the predicate where the explanation has one, else
-the embedder. Taking the best of them would be choosing on `sealed`. Hard negatives do not decide,
-because how hard they are differs between features; their number stands in the reason.
+One reader answers: the predicate for labels of the embedded analyst, whose text is the predicate in
+words; for a label that an LLM wrote, the LLM that reads; without one, the predicate where there is one,
+else the embedder. Taking the best of them would be choosing on `sealed`, and letting an LLM judge a
+predicate's label would let a poor reader sink it. Hard negatives do not decide, because how hard they
+are differs between features; their number stands in the reason.
 
 Accepted: detection of at least `ACCEPT_DETECTION`, and F1 of at least `ACCEPT_F1` where the predicate is
 the reader. Tentative: less, but the whole interval of detection is above that of other features'
@@ -17,6 +19,7 @@ from glossator.agents.firing_facts import STRONG, FiringFacts
 from glossator.records import (
     BaselineName,
     Explanation,
+    ExplanationMethod,
     Metric,
     Negatives,
     Score,
@@ -78,7 +81,8 @@ def decide(
     if explanation is None:
         return _abstain("no hypothesis explained enough of its firings to be put to the test", tried)
     tried = tried or (explanation.text,)
-    reader = reader or ("embedder" if explanation.predicate is None else "predicate")
+    if reader is None or explanation.method is ExplanationMethod.EMBEDDED:
+        reader = "predicate" if explanation.predicate is not None else reader or "embedder"
     detection = _score(scores, ScoreMethod.DETECTION, reader, Metric.BALANCED_ACCURACY, Negatives.RANDOM)
     if detection is None or detection.value is None or detection.interval is None:
         return _abstain(f"detection by the {reader} could not be measured ({_reasons(detection)})", tried)

@@ -193,7 +193,7 @@ def test_a_refusing_model_leaves_the_embedded_label_unscored_by_it(planted: Plan
     detection = score_of(card, ScoreMethod.DETECTION, Negatives.RANDOM)
     assert detection.value is None
     assert sum(detection.unscored.values()) > 0
-    assert card.verdict.kind is VerdictKind.ABSTAINED
+    assert card.verdict.kind is VerdictKind.ACCEPTED, "the analyst's predicate was read, not its words"
 
 
 @pytest.mark.slow
