@@ -5,13 +5,29 @@ Glossator wrote is either read exactly or refused with a message.
 """
 
 from glossator.records.base import Record, content_id
+from glossator.records.card import FeatureCard
+from glossator.records.causal import (
+    CausalFindings,
+    ContextFamily,
+    DosePoint,
+    EffectFindings,
+    FeatureRole,
+    InterventionScore,
+    KlPoint,
+    KlTarget,
+    RoleFinding,
+    StrengthCalibration,
+    StressCell,
+    StressCheck,
+    StressReport,
+    TokenShift,
+)
 from glossator.records.evidence import Evidence, EvidenceKind, Window
 from glossator.records.explanation import (
     Candidate,
     Explanation,
     ExplanationFlag,
     ExplanationMethod,
-    FeatureCard,
     LlmSpending,
     TokenEffect,
     Verdict,
@@ -57,4 +73,7 @@ __all__ = [
     "Interval", "Negatives", "Metric", "ScoreMethod", "BaselineName", "Baseline", "Score",
     "PromptRef", "ExplanationMethod", "Candidate", "LlmSpending",
     "Explanation", "ExplanationFlag", "Verdict", "VerdictKind", "TokenEffect", "FeatureCard",
+    "CausalFindings", "ContextFamily", "DosePoint", "EffectFindings", "FeatureRole", "InterventionScore",
+    "KlPoint", "KlTarget", "RoleFinding", "StrengthCalibration", "StressCell", "StressCheck", "StressReport",
+    "TokenShift",
 ]  # fmt: skip

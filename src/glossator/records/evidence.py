@@ -46,6 +46,18 @@ class EvidenceKind(StrEnum):
     """Nearest features by direction and by co-activation."""
     SCORE = "score"
     """The per-example outcome behind a score (document ids and outcomes, never sealed text)."""
+    STRENGTHS = "strengths"
+    """Strengths matched to next-token KL."""
+    EFFECTS = "effects"
+    """What turning the feature up does to the next token."""
+    STEERING = "steering"
+    """Continuations of given prompts: clean, steered, and under random directions."""
+    ABLATION = "ablation"
+    """What a text's tokens lose without the feature."""
+    ATTRIBUTION = "attribution"
+    """What made the feature fire, or what it adds to a token's logit."""
+    STRESS = "stress"
+    """The grid and the checks behind a robustness grade."""
 
 
 class Evidence(Record):

@@ -1,4 +1,4 @@
-"""What is claimed of a feature, what was decided, and the card that shows it all."""
+"""What is claimed of a feature, and what was decided."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from enum import StrEnum
 from pydantic import Field
 
 from glossator.records.base import Record, content_id
-from glossator.records.evidence import Window
 from glossator.records.feature import FeatureRef
 from glossator.records.predicate import Predicate, predicate_json
 from glossator.records.prompt import PromptRef
@@ -42,6 +41,8 @@ class ExplanationMethod(StrEnum):
     """From the output tokens that the feature raises and lowers."""
     REFINED = "refined"
     """By correcting another explanation's false alarms and misses."""
+    EFFECTS = "effects"
+    """From the tokens that rise and fall when the feature is turned up: what it causes, not when it fires."""
 
 
 class Explanation(Record):
@@ -153,48 +154,3 @@ class TokenEffect(Record):
     """The token's text."""
     effect: float
     """Change of the logit per unit along the direction, final norm folded in, mean logit removed."""
-
-
-class FeatureCard(Record):
-    """Everything known of one feature: what the table, the page and the JSON line are made from."""
-
-    feature: FeatureRef
-    """The feature."""
-    explanation: Explanation | None
-    """What was scored; None where nothing was worth scoring. Under a verdict of abstention it is a
-    hypothesis that was tested and rejected, not a label."""
-    verdict: Verdict
-    """The decision."""
-    scores: tuple[Score, ...]
-    """Every score, sealed unless it says otherwise."""
-    density: float
-    """Share of eligible `explore` tokens on which it fires."""
-    n_firings: int
-    """Firings on `explore`."""
-    max_activation: float
-    """The largest activation on `explore`."""
-    histogram_edges: tuple[float, ...]
-    """Edges of the log-spaced activation bins; one more than `histogram_counts`."""
-    histogram_counts: tuple[int, ...]
-    """Firings on `explore` per bin."""
-    promoted: tuple[TokenEffect, ...]
-    """Output tokens that the direction raises most."""
-    suppressed: tuple[TokenEffect, ...]
-    """Output tokens that it lowers most."""
-    windows: tuple[Window, ...]
-    """Firing windows from `explore`, strongest first."""
-    silent_windows: tuple[Window, ...]
-    """Hard negatives from `explore`."""
-    neighbours: tuple[int, ...]
-    """Nearest features by direction."""
-    evidence: tuple[str, ...]
-    """Ids of all evidence behind this card."""
-    index_identity: str
-    """Identity of the activation index that it was measured on."""
-    candidates: tuple[Candidate, ...] = ()
-    """Every explanation that was scored, the chosen one and the embedded analyst's among them; empty
-    where no LLM was asked."""
-    rejected: dict[str, int] = Field(default_factory=dict)
-    """Reason to count, for explanations that a model gave and that were not fit to be scored."""
-    spending: LlmSpending | None = None
-    """What this feature's LLM calls cost; None where no LLM was asked."""

@@ -30,6 +30,8 @@ class ScoreMethod(StrEnum):
     """Does the explanation lower a language model's loss on firing windows more than on silent ones?"""
     GENERATION = "generation"
     """Do texts written from the explanation fire the feature, and near misses not?"""
+    INTERVENTION = "intervention"
+    """Do continuations carry the explanation when the feature is turned up, more than clean ones?"""
 
 
 class Metric(StrEnum):
@@ -44,6 +46,8 @@ class Metric(StrEnum):
     """Share of right choices; chance is said by the empty baseline."""
     CORRELATION = "correlation"
     """Pearson's, over tokens."""
+    GAIN = "gain"
+    """Difference of two shares, from -1 to 1; 0 is no effect."""
 
 
 class Negatives(StrEnum):
@@ -61,6 +65,8 @@ class Negatives(StrEnum):
     """Firing windows with other tokens marked than those that fire."""
     NEAR_MISSES = "near_misses"
     """Texts written to resemble what the explanation describes without being it."""
+    CLEAN = "clean"
+    """Continuations of the same prompts by the untouched subject."""
 
 
 class Interval(Record):
@@ -83,6 +89,10 @@ class BaselineName(StrEnum):
     """No explanation: a reader that knows nothing."""
     EMBEDDED_ANALYST = "embedded_analyst"
     """The embedded analyst's label of the same feature."""
+    RANDOM_DIRECTION = "random_direction"
+    """The same explanation, with a random direction of the same norm in place of the feature's."""
+    RANDOM_EXPLAINED = "random_explained"
+    """A random direction of the same norm, explained in the same way from its own effects."""
 
 
 class Baseline(Record):

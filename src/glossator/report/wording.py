@@ -33,6 +33,7 @@ METRIC_WORDS = {
     Metric.AUC: "AUC",
     Metric.ACCURACY: "accuracy",
     Metric.CORRELATION: "correlation",
+    Metric.GAIN: "gain",
 }
 METHOD_QUESTIONS = {
     ScoreMethod.PREDICATE: "Does the rule hold where the feature fires, over every token?",
@@ -43,6 +44,7 @@ METHOD_QUESTIONS = {
     ScoreMethod.SIMULATION: "Do activations predicted from the label go with the true ones?",
     ScoreMethod.SURPRISAL: "Does the label help a language model more with firing windows than with silent?",
     ScoreMethod.GENERATION: "Do texts written from the label fire the feature, and near misses not?",
+    ScoreMethod.INTERVENTION: "Do continuations carry it when the feature is turned up, unlike clean ones?",
 }
 NEGATIVES_WORDS = {
     Negatives.ALL_TOKENS: "all other tokens",
@@ -51,6 +53,7 @@ NEGATIVES_WORDS = {
     Negatives.MARKED_SILENT: "silent windows with marks",
     Negatives.MISMARKED: "firing windows wrongly marked",
     Negatives.NEAR_MISSES: "near misses",
+    Negatives.CLEAN: "clean continuations",
 }
 EXPLANATION_METHOD_WORDS = {
     ExplanationMethod.EMBEDDED: "embedded analyst, no LLM",
@@ -58,11 +61,14 @@ EXPLANATION_METHOD_WORDS = {
     ExplanationMethod.CONTRASTIVE: "contrastive",
     ExplanationMethod.OUTPUT_CENTRIC: "from output tokens",
     ExplanationMethod.REFINED: "refined",
+    ExplanationMethod.EFFECTS: "from its effects",
 }
 BASELINE_WORDS = {
     BaselineName.SHUFFLED: "shuffled",
     BaselineName.EMPTY: "empty",
     BaselineName.EMBEDDED_ANALYST: "embedded analyst",
+    BaselineName.RANDOM_DIRECTION: "random direction",
+    BaselineName.RANDOM_EXPLAINED: "random direction, explained alike",
 }
 VERDICT_SIGNS = {VerdictKind.ACCEPTED: "✓", VerdictKind.TENTATIVE: "~", VerdictKind.ABSTAINED: "∅"}
 
