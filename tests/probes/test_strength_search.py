@@ -105,9 +105,7 @@ def test_a_rising_curve(scale: float, power: float) -> None:
 
 def test_turned_down() -> None:
     found, _ = planted(lambda m: m * m if m <= 0 else math.nan, sign=-1)
-    assert [t.multiple for t in found.targets] == pytest.approx(
-        [-math.sqrt(t) for t in TARGETS], rel=0.03
-    )
+    assert [t.multiple for t in found.targets] == pytest.approx([-math.sqrt(t) for t in TARGETS], rel=0.03)
     assert all(p.multiple < 0 for p in found.curve)
     assert found.sign == -1
 
@@ -214,9 +212,7 @@ def test_tiny_subjects_reach_every_target_or_say_why(shape: Shape, kind: str) ->
     targets = (0.01, 0.1, 0.33)
     found = calibrate(runs, prompts, steered, targets=targets)
     # Measured anew, and in other batches.
-    again = [
-        float(kl_at(runs, prompts, steered, [t.multiple]).mean(axis=1)[0]) for t in found.targets
-    ]
+    again = [float(kl_at(runs, prompts, steered, [t.multiple]).mean(axis=1)[0]) for t in found.targets]
     for target, kl in zip(found.targets, again, strict=True):
         assert target.kl == pytest.approx(kl, rel=1e-3)
         assert target.reached == (abs(kl / target.target - 1) <= 0.1)
