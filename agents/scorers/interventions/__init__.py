@@ -1,1 +1,1 @@
-"""Scorers that intervene: does turning a feature up do what an explanation says, on sealed prompts?"""
+"""Scorers that intervene: whether turning a feature up does what an explanation says, on sealed prompts."""
