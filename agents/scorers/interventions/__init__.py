@@ -1,0 +1,1 @@
+"""What stress tests and intervention scores need of the sealed split."""
