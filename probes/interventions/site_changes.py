@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 
+from glossator.probes.interventions.batch_grid import BatchGrid
 from glossator.probes.interventions.touched import Step, Touched
 from glossator.probes.site_hooks import SitePoint
 
 
+@runtime_checkable
 class Addition(Protocol):
     """Something to add at a site."""
 
@@ -28,6 +30,7 @@ class Addition(Protocol):
         ...
 
 
+@runtime_checkable
 class Replacement(Protocol):
     """Something to put in place of what stands at a site."""
 
@@ -38,6 +41,7 @@ class Replacement(Protocol):
         ...
 
 
+@runtime_checkable
 class Reading(Protocol):
     """Something that has to be known of a site before a later one is changed."""
 
@@ -64,6 +68,25 @@ class VectorAddition:
         if mask is None:
             return added.expand(x.shape)
         return torch.where(mask[..., None], added, 0.0)
+
+
+@dataclass(frozen=True)
+class SitePatch:
+    """Other activations on touched tokens."""
+
+    source: BatchGrid
+    """NaN leaves what is there."""
+    touched: Touched
+
+    def replaced(
+        self, x: Float[torch.Tensor, "rows columns d"], step: Step
+    ) -> Float[torch.Tensor, "rows columns d"]:
+        """`x` with the source's activations."""
+        if not self.touched.any_at(step):
+            return x
+        new, mask = self.source.at(step).to(x.dtype), self.touched.mask_at(step)
+        known = ~new.isnan() if mask is None else mask[..., None] & ~new.isnan()
+        return torch.where(known, new, x)
 
 
 @dataclass

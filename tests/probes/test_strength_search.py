@@ -177,7 +177,7 @@ def test_the_largest_safe_multiple(sign: int) -> None:
     runs = PlantedRuns(lambda m: 0.1 if sign * m < 37 else math.nan, unit=2.0)
     found = largest_safe_multiple(runs, PROMPTS, steered, sign, 1e9)
     assert 37 / 1.021 < sign * found < 37
-    assert largest_safe_multiple(runs, PROMPTS, steered, sign, 20) == sign * 20
+    assert largest_safe_multiple(runs, PROMPTS, steered, sign, 20.0) == sign * 20
     none = PlantedRuns(lambda m: math.nan, unit=2.0)
     assert largest_safe_multiple(none, PROMPTS, steered, sign, 1e9) == 0
 
@@ -229,8 +229,8 @@ def test_memory_is_bounded_by_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = InterventionRuns(tiny_subject())
     prompts = runs.prompts(["abc", "de f"])
     steered = Steered(REF, SiteRef.parse("1.resid"), torch.ones(16), 1.0)
-    whole = kl_at(runs, prompts, steered, [0.5, 1, 2, 4])
+    whole = kl_at(runs, prompts, steered, [0.5, 1.0, 2.0, 4.0])
     monkeypatch.setattr("glossator.probes.interventions.strength_search.CHUNK_CELLS", 1)
-    parts = kl_at(runs, prompts, steered, [0.5, 1, 2, 4])
+    parts = kl_at(runs, prompts, steered, [0.5, 1.0, 2.0, 4.0])
     np.testing.assert_allclose(parts, whole, rtol=1e-4)
     assert (np.diff(whole.mean(axis=1)) > 0).all()
