@@ -1,1 +1,2 @@
-"""What stress tests and intervention scores need of the sealed split."""
+"""What interventions and sealed text say of a claim: intervention scores, the stress grade, and the checks of
+a label's meaning."""
