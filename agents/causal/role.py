@@ -93,8 +93,8 @@ def label_for_role(
         causes: what turning it up does.
         role: its role; without one both sides are said as they are known.
     """
-    on = None if fires is None else _begun("fires on ", fires.text, _FIRING_VERBS)
-    makes = None if causes is None else _begun("makes more likely: ", causes.text, _EFFECT_VERBS)
+    on = None if fires is None else _said(fires.text, _FIRING_VERBS, "fires on {}")
+    makes = None if causes is None else _said(causes.text, _EFFECT_VERBS, "makes {} more likely")
     if role is FeatureRole.NEITHER:
         return "neither when it fires nor what it causes is explained"
     if role is FeatureRole.INPUT or makes is None:
@@ -104,8 +104,9 @@ def label_for_role(
     return makes if on is None else f"{on}; {makes}"
 
 
-def _begun(beginning: str, text: str, verbs: Sequence[str]) -> str:
-    return text if text.lower().startswith(tuple(verbs)) else beginning + text
+def _said(text: str, verbs: Sequence[str], form: str) -> str:
+    """`text` as a clause: as it is where it begins with one of the verbs, else in `form`."""
+    return text if text.lower().startswith(tuple(verbs)) else form.format(text)
 
 
 def _input_side(scores: Sequence[Score], reader: str | None) -> _Side:
@@ -136,7 +137,7 @@ def _output_side(scores: Sequence[InterventionScore], effects: EffectFindings | 
     measured = [s for s in scores if s.excess is not None and s.kl > 0]
     if not measured:
         return _Side(False, None, "no explanation of its effect could be scored")
-    at = min(measured, key=lambda s: abs(math.log(s.target_kl / OUTPUT_KL)))
+    at = min(measured, key=lambda s: abs(math.log(s.kl / OUTPUT_KL)))
     missing, excess, interval = _not_specific(at), at.excess, at.excess_interval
     if excess is None or interval is None:
         return _Side(False, None, "no explanation of its effect could be scored")

@@ -167,6 +167,10 @@ def test_no_rising_tokens_no_output_side() -> None:
 
 
 def test_the_level_nearest_one_decides() -> None:
+    """The level that was reached, not the one that was asked for."""
+    unreached = intervention(0.5, 0.3).model_copy(update={"kl": 0.01})
+    near = intervention(0.4, 0.2, target=0.33)
+    assert feature_role([], [unreached, near], effects(" sea")).output_value == 0.4
     strong, weak = intervention(0.5, 0.3, target=3.0), intervention(0.01, -0.1, target=0.1)
     assert feature_role([], [weak, strong, IDLE[0]], effects(" sea")).role is FeatureRole.NEITHER
     assert feature_role([], [weak, strong, CAUSES[0]], effects(" sea")).role is FeatureRole.OUTPUT
@@ -181,14 +185,14 @@ def test_the_label_says_the_side_that_matters() -> None:
     fires, causes = explained('the word "at"'), explained("words of the sea")
     assert label_for_role(fires, causes, FeatureRole.INPUT) == 'fires on the word "at"'
     both = label_for_role(fires, causes, FeatureRole.BOTH)
-    assert both == 'fires on the word "at"; makes more likely: words of the sea'
+    assert both == 'fires on the word "at"; makes words of the sea more likely'
     output = label_for_role(fires, causes, FeatureRole.OUTPUT)
-    assert output.startswith("makes more likely: words of the sea")
+    assert output.startswith("makes words of the sea more likely")
     assert "at" not in output.split("(")[0].split()
     assert "neither" in label_for_role(fires, causes, FeatureRole.NEITHER)
-    said = label_for_role(None, explained("makes words of the sea more likely"), FeatureRole.OUTPUT)
-    assert said.startswith("makes words of the sea more likely")
-    assert "makes more likely" not in said
+    written = explained("makes the model write words of the sea")
+    assert label_for_role(None, written, FeatureRole.BOTH) == written.text
+    assert label_for_role(fires, written, FeatureRole.OUTPUT).startswith(f"{written.text} (")
     assert label_for_role(None, None) == "nothing is known of what it fires on or causes"
 
 
