@@ -150,12 +150,12 @@ class InterventionScore(Record):
     """The score minus that of random directions of the same norm, each explained in the same way."""
     excess_interval: Interval | None
     """Its interval; None exactly where `excess` is."""
-    perplexity_clean: float
-    """Perplexity of the clean continuations under the clean subject."""
-    perplexity_steered: float
-    """Perplexity of the steered continuations under the clean subject."""
-    perplexity_random: float
-    """The same under random directions of the same norm."""
+    perplexity_clean: float | None
+    """Perplexity of the clean continuations under the clean subject; None where not measured."""
+    perplexity_steered: float | None
+    """Perplexity of the steered continuations under the clean subject; None where not measured."""
+    perplexity_random: float | None
+    """The same under random directions of the same norm; None where not measured."""
 
 
 class StressCell(Record):
@@ -169,18 +169,18 @@ class StressCell(Record):
     """Where the prompts came from."""
     multiple: float
     """The strength."""
-    kl: float
-    """The KL that it has here."""
-    change: float
-    """Change of the concept's log-odds as the next token, mean over prompts."""
-    null_low: float
-    """Lower end of the null band."""
-    null_high: float
+    kl: float | None
+    """The KL that it has here; None where the subject gave infinities or NaN at every prompt."""
+    change: float | None
+    """Change of the concept's log-odds as the next token, mean over prompts; None as with `kl`."""
+    null_low: float | None
+    """Lower end of the null band; None where the subject gave no finite numbers for random directions."""
+    null_high: float | None
     """Upper end of the null band."""
-    carried: float
-    """Share of continuations that carry the concept, steered minus clean."""
-    fluency: float
-    """Clean perplexity over steered perplexity, at most 1."""
+    carried: float | None
+    """Share of continuations that carry the concept, steered minus clean; None where none were generated."""
+    fluency: float | None
+    """Clean perplexity over steered perplexity, at most 1; None where none were generated."""
     n: int = Field(ge=1)
     """Prompts."""
     passed: bool
