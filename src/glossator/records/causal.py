@@ -150,12 +150,12 @@ class InterventionScore(Record):
     """The score minus that of random directions of the same norm, each explained in the same way."""
     excess_interval: Interval | None
     """Its interval; None exactly where `excess` is."""
-    perplexity_clean: float
-    """Perplexity of the clean continuations under the clean subject."""
-    perplexity_steered: float
-    """Perplexity of the steered continuations under the clean subject."""
-    perplexity_random: float
-    """The same under random directions of the same norm."""
+    perplexity_clean: float | None
+    """Perplexity of the clean continuations under the clean subject; None where the level was not measured."""
+    perplexity_steered: float | None
+    """Perplexity of the steered continuations under the clean subject; None where the level was not measured."""
+    perplexity_random: float | None
+    """The same under random directions of the same norm; None where the level was not measured."""
 
 
 class StressCell(Record):
