@@ -104,14 +104,30 @@ def editing(point: SitePoint, edit: Edit) -> Generator[None, None, None]:
     def changed(tensor: torch.Tensor) -> torch.Tensor:
         return (edit(tensor * point.scale) / point.scale).to(tensor.dtype)
 
-    def before(_module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        return (changed(args[0]), *args[1:])
+    with replacing(point, changed):
+        yield
+
+
+@contextmanager
+def replacing(
+    point: SitePoint, change: Callable[[torch.Tensor], torch.Tensor]
+) -> Generator[None, None, None]:
+    """While open, the tensor at `point` is replaced by `change` of it in every forward pass; as the module
+    has it, before `point.scale`, and flat in models that flatten rows and positions into one axis."""
+
+    def before(
+        _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if args:
+            return (change(args[0]), *args[1:]), kwargs
+        name = next(iter(kwargs))
+        return args, {**kwargs, name: change(kwargs[name])}
 
     def after(_module: nn.Module, _args: Any, output: Any) -> Any:
-        return (changed(output[0]), *output[1:]) if isinstance(output, tuple) else changed(output)
+        return (change(output[0]), *output[1:]) if isinstance(output, tuple) else change(output)
 
     if point.side == "input":
-        handle = point.module.register_forward_pre_hook(before)
+        handle = point.module.register_forward_pre_hook(before, with_kwargs=True)
     else:
         handle = point.module.register_forward_hook(after)
     try:

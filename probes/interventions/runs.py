@@ -1,21 +1,30 @@
 """The subject under an intervention: next-token log-probabilities, losses and continuations.
 
-Signatures only, so far.
+Prompts run in batches of like length. With the same prompts, interventions run in the same batches as
+no intervention, so that one that changes nothing gives the same bits.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 
+from glossator.errors import UserError
+from glossator.probes.interventions.bound_intervention import fit, intervening
 from glossator.probes.interventions.intervention import Intervention
+from glossator.probes.interventions.prompt_batches import (
+    Prompt,
+    PromptBatch,
+    check_prompts,
+    model_inputs,
+    prompt_batches,
+)
 from glossator.probes.subject import Subject
-
-Prompt = tuple[int, ...]
-"""Token ids, row prefix included."""
 
 
 class Continuations(NamedTuple):
@@ -39,14 +48,27 @@ class InterventionRuns:
             UserError: a text is empty.
             ShapeMismatchError: a text is longer than the context.
         """
-        raise NotImplementedError
+        tokens = self.subject.tokenize(texts)
+        for text, ids in zip(texts, tokens, strict=True):
+            if not ids:
+                raise UserError(f"the prompt {text!r} is empty: give at least one token")
+        prompts = tuple((*self.subject.row_prefix, *ids) for ids in tokens)
+        check_prompts(self.subject, prompts)
+        return prompts
 
     def next_log_probs(
         self, prompts: Sequence[Prompt], intervention: Intervention | None = None
     ) -> Float[torch.Tensor, "rows vocab"]:
         """Log-probabilities of the token after each prompt, over named tokens; float32 on the CPU. Rows in
         which the subject gave infinities or NaN are all NaN."""
-        raise NotImplementedError
+        check_prompts(self.subject, prompts)
+        parts = fit(self.subject, intervention, len(prompts))
+        out = torch.empty(len(prompts), self.subject.n_named_tokens)
+        for batch in prompt_batches(self.subject, prompts, self._batch_rows):
+            with self.subject.lock, torch.no_grad(), intervening(self.subject, parts, batch):
+                logits = self._last_logits(batch.ids, use_cache=False, **model_inputs(self.subject, batch))
+            out[list(batch.rows)] = _log_probs(logits).cpu()
+        return out
 
     def losses(
         self, prompts: Sequence[Prompt], intervention: Intervention | None = None
@@ -78,3 +100,21 @@ class InterventionRuns:
     ) -> Float[torch.Tensor, " rows"]:
         """Mean nats per token of given continuations under the clean subject."""
         raise NotImplementedError
+
+    def _last_logits(
+        self, ids: Int[torch.Tensor, "rows columns"], **inputs: Any
+    ) -> Float[torch.Tensor, "rows vocab"]:
+        """Logits after the last column, over named tokens, in the subject's dtype."""
+        out = self.subject.model(input_ids=ids.to(self.subject.device), **self._keep_last, **inputs)
+        return out.logits[:, -1, : self.subject.n_named_tokens]
+
+    @cached_property
+    def _keep_last(self) -> dict[str, int]:
+        names = inspect.signature(self.subject.model.forward).parameters
+        return {"logits_to_keep": 1} if "logits_to_keep" in names else {}
+
+
+def _log_probs(logits: Float[torch.Tensor, "rows vocab"]) -> Float[torch.Tensor, "rows vocab"]:
+    """Float32; rows that are not finite are NaN."""
+    found = logits.float().log_softmax(-1)
+    return torch.where(logits.isfinite().all(-1, keepdim=True), found, torch.nan)
