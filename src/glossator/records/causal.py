@@ -169,18 +169,18 @@ class StressCell(Record):
     """Where the prompts came from."""
     multiple: float
     """The strength."""
-    kl: float
-    """The KL that it has here."""
-    change: float
-    """Change of the concept's log-odds as the next token, mean over prompts."""
-    null_low: float
-    """Lower end of the null band."""
-    null_high: float
+    kl: float | None
+    """The KL that it has here; None where the subject gave infinities or NaN at every prompt."""
+    change: float | None
+    """Change of the concept's log-odds as the next token, mean over prompts; None as with `kl`."""
+    null_low: float | None
+    """Lower end of the null band; None where the subject gave no finite numbers for random directions."""
+    null_high: float | None
     """Upper end of the null band."""
-    carried: float
-    """Share of continuations that carry the concept, steered minus clean."""
-    fluency: float
-    """Clean perplexity over steered perplexity, at most 1."""
+    carried: float | None
+    """Share of continuations that carry the concept, steered minus clean; None where none were generated."""
+    fluency: float | None
+    """Clean perplexity over steered perplexity, at most 1; None where none were generated."""
     n: int = Field(ge=1)
     """Prompts."""
     passed: bool
