@@ -11,6 +11,7 @@ from jaxtyping import Float
 from pydantic import Field
 
 from glossator.errors import UserError
+from glossator.probes.attribution.head_sources import latent_activations
 from glossator.probes.dictionary import Dictionary
 from glossator.probes.interventions.intervention import AblateLatent, Ablation
 from glossator.probes.interventions.runs import InterventionRuns, Prompt
@@ -107,7 +108,8 @@ def ablate_text(
         )
     change = AblateLatent(dictionary, feature, settings.by, settings.reference, settings.seed)
     (clean,), (ablated,) = runs.losses([prompt]), runs.losses([prompt], change)
-    activations = latent_activations(runs, dictionary, feature, prompt)
+    seen = runs.subject.activations(dictionary.site, torch.tensor([prompt]))[0].float()
+    activations = latent_activations(dictionary, feature, seen).cpu()
     first = max(1, prefix)
     texts = runs.subject.vocabulary.texts
     tokens = tuple(
@@ -123,19 +125,6 @@ def ablate_text(
     firing = [i for i in range(first, len(prompt)) if activations[i] > 0]
     strongest = sorted(firing, key=lambda i: -float(activations[i]))[:MOST_POSITIONS]
     return AblationFindings(tokens=tokens, predictions=_predictions(runs, prompt, strongest, change))
-
-
-def latent_activations(
-    runs: InterventionRuns, dictionary: Dictionary, feature: int, prompt: Prompt
-) -> Float[torch.Tensor, " pos"]:
-    """The latent's activation at each token of a prompt, row prefix included; float32 on the CPU."""
-    ids = torch.tensor([prompt])
-    seen = runs.subject.activations(dictionary.site, ids)[0]
-    pairs = dictionary.encode(seen.float())
-    own = pairs.feature == feature
-    out = torch.zeros(len(prompt))
-    out[pairs.token[own].cpu()] = pairs.value[own].float().cpu()
-    return out
 
 
 def _predictions(
