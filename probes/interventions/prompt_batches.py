@@ -52,7 +52,7 @@ class PromptBatch(NamedTuple):
 def prompt_batches(
     subject: Subject, prompts: Sequence[Prompt], batch_rows: int, most_cells: int | None = None
 ) -> Iterator[PromptBatch]:
-    """Batches of at most `batch_rows` rows of like length, and of at most `most_cells` tokens (or one row)."""
+    """Batches of like length, of at most `batch_rows` rows and `most_cells` tokens (but at least a row)."""
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
     while order:
         width = len(prompts[order[0]])
@@ -79,7 +79,7 @@ def model_inputs(subject: Subject, batch: PromptBatch, step: int = 0) -> dict[st
 def check_prompts(subject: Subject, prompts: Sequence[Prompt], extra: int = 0) -> None:
     """Raise `UserError` for an empty prompt, `ShapeMismatchError` for one that with `extra` tokens is longer
     than the context, or for a token id that the subject does not have."""
-    n_ids = int(subject.model.config.get_text_config().vocab_size)
+    n_ids = min(int(subject.model.config.get_text_config().vocab_size), subject.n_named_tokens)
     for number, prompt in enumerate(prompts):
         if not prompt:
             raise UserError(f"prompt {number} is empty: give at least one token")
@@ -89,10 +89,10 @@ def check_prompts(subject: Subject, prompts: Sequence[Prompt], extra: int = 0) -
                 f"prompt {number} of {len(prompt)} tokens{more} does not fit {subject.name}, which takes "
                 f"{subject.context_length}: use a shorter prompt"
             )
-        if min(prompt) < 0 or max(prompt) >= n_ids:
+        if not 0 <= min(prompt) <= max(prompt) < n_ids:
             raise ShapeMismatchError(
-                f"prompt {number} holds token id {max(prompt) if min(prompt) >= 0 else min(prompt)}, but those "
-                f"of {subject.name} are 0 to {n_ids - 1}: was it tokenised for another subject?"
+                f"prompt {number} holds token ids {min(prompt)} to {max(prompt)}, but those of {subject.name} "
+                f"are 0 to {n_ids - 1}: was it tokenised for another subject?"
             )
 
 

@@ -12,10 +12,10 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
-from glossator.errors import UserError
-from glossator.probes.interventions.bound_intervention import fit, intervening
+from glossator.errors import ProbeError, ShapeMismatchError, UserError
+from glossator.probes.interventions.bound_intervention import Part, fit, intervening
 from glossator.probes.interventions.intervention import Intervention
 from glossator.probes.interventions.prompt_batches import (
     Prompt,
@@ -24,7 +24,11 @@ from glossator.probes.interventions.prompt_batches import (
     model_inputs,
     prompt_batches,
 )
+from glossator.probes.interventions.shared_noise import TokenChoice
 from glossator.probes.subject import Subject
+
+LOGITS = 1 << 25
+"""Logits held at once where more than the last are needed: 128 MiB in float32."""
 
 
 class Continuations(NamedTuple):
@@ -66,15 +70,22 @@ class InterventionRuns:
         out = torch.empty(len(prompts), self.subject.n_named_tokens)
         for batch in prompt_batches(self.subject, prompts, self._batch_rows):
             with self.subject.lock, torch.no_grad(), intervening(self.subject, parts, batch):
-                logits = self._last_logits(batch.ids, use_cache=False, **model_inputs(self.subject, batch))
-            out[list(batch.rows)] = _log_probs(logits).cpu()
+                inputs = model_inputs(self.subject, batch)
+                logits, _ = self._logits(batch.ids, 1, use_cache=False, **inputs)
+            out[list(batch.rows)] = _log_probs(logits[:, -1]).cpu()
         return out
 
     def losses(
         self, prompts: Sequence[Prompt], intervention: Intervention | None = None
     ) -> tuple[Float[torch.Tensor, " pos"], ...]:
-        """Nats of each token of each prompt given those before it; the first is NaN."""
-        raise NotImplementedError
+        """Nats of each token of each prompt given those before it; float32 on the CPU. The first is NaN, as
+        are those that follow where the subject gave infinities or NaN."""
+        longest = max(map(len, prompts), default=0)
+        found = self._losses(prompts, intervention, longest - 1)
+        return tuple(
+            torch.cat([torch.full((1,), torch.nan), row[longest - len(prompt) :]])
+            for row, prompt in zip(found, prompts, strict=True)
+        )
 
     def continuations(
         self,
@@ -90,28 +101,120 @@ class InterventionRuns:
         `draws` (by default their own place) share their random numbers, so that clean and steered
         continuations of a prompt differ by the intervention alone.
 
+        Special tokens are never generated, so that every continuation is text of the same length.
+
         Raises:
             ProbeError: the subject gave infinities or NaN.
+            UserError: `tokens` is below 1, the temperature is negative, a prompt is empty.
+            ShapeMismatchError: prompt and continuation do not fit the context; the intervention does not
+                fit the subject.
         """
-        raise NotImplementedError
+        draws = range(len(prompts)) if draws is None else draws
+        _check_generation(tokens, temperature, len(prompts), len(draws))
+        check_prompts(self.subject, prompts, tokens)
+        parts = fit(self.subject, intervention, len(prompts))
+        ids = torch.empty(len(prompts), tokens, dtype=torch.int64)
+        losses = torch.empty(len(prompts), tokens)
+        for batch in prompt_batches(self.subject, prompts, self._batch_rows):
+            choice = TokenChoice(
+                [draws[i] for i in batch.rows], temperature=temperature, seed=seed, barred=self._barred
+            )
+            rows = list(batch.rows)
+            ids[rows], losses[rows] = self._continued(batch, parts, choice, tokens)
+        wrong = int(losses.isnan().any(1).sum())
+        if wrong:
+            raise ProbeError(
+                f"{self.subject.name} gave infinities or NaN while it continued {wrong} of {len(prompts)} "
+                "prompts: use a smaller strength, or load it in float32"
+            )
+        return Continuations(ids, losses)
 
     def continuation_losses(
         self, prompts: Sequence[Prompt], ids: Int[torch.Tensor, "rows tokens"]
     ) -> Float[torch.Tensor, " rows"]:
-        """Mean nats per token of given continuations under the clean subject."""
-        raise NotImplementedError
+        """Mean nats per token of given continuations under the clean subject; float32 on the CPU, NaN where
+        it gave infinities or NaN.
 
-    def _last_logits(
-        self, ids: Int[torch.Tensor, "rows columns"], **inputs: Any
-    ) -> Float[torch.Tensor, "rows vocab"]:
-        """Logits after the last column, over named tokens, in the subject's dtype."""
-        out = self.subject.model(input_ids=ids.to(self.subject.device), **self._keep_last, **inputs)
-        return out.logits[:, -1, : self.subject.n_named_tokens]
+        Raises:
+            UserError: a prompt is empty.
+            ShapeMismatchError: prompt and continuation do not fit the context, or there are not as many
+                continuations as prompts.
+        """
+        if ids.shape[0] != len(prompts) or ids.shape[1] < 1:
+            raise ShapeMismatchError(
+                f"continuations of shape {list(ids.shape)} for {len(prompts)} prompts: give one per prompt, "
+                "of at least one token"
+            )
+        check_prompts(self.subject, prompts)
+        rows = [(*prompt, *own) for prompt, own in zip(prompts, ids.tolist(), strict=True)]
+        return self._losses(rows, None, ids.shape[1]).mean(1)
+
+    def _continued(
+        self, batch: PromptBatch, parts: tuple[Part, ...], choice: TokenChoice, tokens: int
+    ) -> Continuations:
+        chosen, losses = list[torch.Tensor](), list[torch.Tensor]()
+        ids, cache = batch.ids.to(self.subject.device), None
+        with self.subject.lock, torch.no_grad(), intervening(self.subject, parts, batch) as step:
+            for number in range(tokens):
+                step.number = number
+                inputs = model_inputs(self.subject, batch, number)
+                logits, cache = self._logits(ids, 1, past_key_values=cache, use_cache=True, **inputs)
+                log_probs = _log_probs(logits[:, -1])
+                ids = choice(log_probs)[:, None]
+                chosen.append(ids)
+                losses.append(-log_probs.gather(1, ids))
+        return Continuations(torch.cat(chosen, 1).cpu(), torch.cat(losses, 1).cpu())
+
+    def _losses(
+        self, prompts: Sequence[Prompt], intervention: Intervention | None, last: int
+    ) -> Float[torch.Tensor, "rows {last}"]:
+        """Losses of the `last` tokens of each prompt, right-aligned; NaN where it has fewer."""
+        check_prompts(self.subject, prompts)
+        parts = fit(self.subject, intervention, len(prompts))
+        out = torch.full((len(prompts), last), torch.nan)
+        most_rows = max(1, LOGITS // (self._n_logits * (last + 1)))
+        for batch in prompt_batches(self.subject, prompts, min(self._batch_rows, most_rows)):
+            targets = batch.ids[:, 1:][:, -last:] if last else batch.ids[:, :0]
+            with self.subject.lock, torch.no_grad(), intervening(self.subject, parts, batch):
+                inputs = model_inputs(self.subject, batch)
+                logits, _ = self._logits(batch.ids, targets.shape[1] + 1, use_cache=False, **inputs)
+            for slot, row in enumerate(batch.rows):  # row by row: one float32 copy of one row's logits
+                n = min(targets.shape[1], int(batch.lengths[slot]) - 1)
+                if n:
+                    log_probs = _log_probs(logits[slot, -n - 1 : -1])
+                    own = targets[slot, -n:, None].to(log_probs.device)
+                    out[row, -n:] = -log_probs.gather(1, own)[:, 0].cpu()
+        return out
+
+    def _logits(
+        self, ids: Int[torch.Tensor, "rows columns"], last: int, **inputs: Any
+    ) -> tuple[Float[torch.Tensor, "rows last vocab"], Any]:
+        """Logits after the `last` columns, over named tokens, in the subject's dtype; and the cache."""
+        keep = {"logits_to_keep": last} if self._keeps_last else {}
+        out = self.subject.model(input_ids=ids.to(self.subject.device), **keep, **inputs)
+        return out.logits[:, -last:, : self.subject.n_named_tokens], out.past_key_values
 
     @cached_property
-    def _keep_last(self) -> dict[str, int]:
-        names = inspect.signature(self.subject.model.forward).parameters
-        return {"logits_to_keep": 1} if "logits_to_keep" in names else {}
+    def _keeps_last(self) -> bool:
+        return "logits_to_keep" in inspect.signature(self.subject.model.forward).parameters
+
+    @cached_property
+    def _n_logits(self) -> int:
+        return int(self.subject.model.config.get_text_config().vocab_size)
+
+    @cached_property
+    def _barred(self) -> Bool[torch.Tensor, " vocab"]:
+        special = self.subject.vocabulary.special[: self.subject.n_named_tokens]
+        return torch.from_numpy(special).to(self.subject.device)
+
+
+def _check_generation(tokens: int, temperature: float, prompts: int, draws: int) -> None:
+    if tokens < 1:
+        raise UserError(f"{tokens!r} tokens to generate: at least 1")
+    if not temperature >= 0:
+        raise UserError(f"temperature {temperature!r}: 0 takes the likeliest token, above 0 samples")
+    if draws != prompts:
+        raise ShapeMismatchError(f"{draws} draws for {prompts} prompts: give one number per prompt")
 
 
 def _log_probs(logits: Float[torch.Tensor, "rows vocab"]) -> Float[torch.Tensor, "rows vocab"]:
