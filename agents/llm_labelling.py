@@ -156,7 +156,9 @@ class LlmLabeller:
     async def _label_in_turn(self, feature: int, bench: LlmBench, admission: Admission) -> LabelledFeature:
         async with admission.feature():
             made = await self._label(feature, bench)
-            admission.finished(made.card.spending or LlmSpending())
+            spent = made.card.spending
+            if spent is not None and spent.calls:  # one that asked nothing says nothing of what others cost
+                admission.finished(spent)
         return made
 
     async def _label(self, index: int, bench: LlmBench) -> LabelledFeature:

@@ -14,7 +14,6 @@ one of its two rates is often 0 or 1 and then shows no spread.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -104,9 +103,7 @@ def replicated_intervals(
     found: list[Interval] = []
     for metric in metrics:
         values = np.stack([_metric(totals[:, 4 * r : 4 * r + 4], metric) for r in range(n)], axis=1)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing is nan, and left out below
-            means = np.nanmean(np.take_along_axis(values, drawn, axis=1), axis=1)
+        means = _mean_of_defined(np.take_along_axis(values, drawn, axis=1))
         ends = percentile_ends(means, min(n, len(joint)))
         if ends is None:
             found += metric_intervals(replicates[0], [metric], seed=seed, draws=draws)
@@ -114,6 +111,13 @@ def replicated_intervals(
             method = "bootstrap over documents and explanations"
             found.append(Interval(low=ends.low, high=ends.high, method=method))
     return tuple(found)
+
+
+def _mean_of_defined(values: Float[np.ndarray, "draws replicates"]) -> Float[np.ndarray, " draws"]:
+    """Mean of what is not nan; nan where nothing is. `np.nanmean` would warn, from whatever thread."""
+    defined = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(defined, values, 0.0).sum(axis=1) / defined.sum(axis=1)
 
 
 def _table(counts: Counts) -> Float[np.ndarray, "documents 4"]:

@@ -74,16 +74,16 @@ def listed_price(identity: str, model: str) -> Price | None:
 
     url = _URL.search(identity)
     provider = re.match(r"([A-Za-z0-9_.-]+):", identity)
-    where: dict[str, str]
-    if url is not None and urlsplit(url[0]).hostname is not None:
-        where = {"provider_api_url": url[0]}
-    elif provider is not None and provider[1].lower() not in _OWN_MACHINES:
-        where = {"provider_id": provider[1].lower()}
-    else:
+    by_url = url is not None and urlsplit(url[0]).hostname is not None
+    if not by_url and (provider is None or provider[1].lower() in _OWN_MACHINES):
         return None
 
     def dollars(usage: Usage) -> tuple[float, float]:
-        found = calc_price(usage, model, **where)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        if by_url and url is not None:
+            found = calc_price(usage, model, provider_api_url=url[0])
+        else:
+            assert provider is not None, "checked above"
+            found = calc_price(usage, model, provider_id=provider[1].lower())
         scale = MILLION / _PROBE_TOKENS
         return float(found.input_price) * scale, float(found.output_price) * scale
 

@@ -49,8 +49,10 @@ class LabellingRun:
         self._names = session.names()
         self._key = _work_key(session, index, plan)
         done = {} if force else session.ledger().items_done(self._key)
-        wanted = {str(self._ref(i)): i for i in features}
-        self._stored = {wanted[name]: card for name, card in done.items() if name in wanted}
+        wanted = {str(self._ref(i)) for i in features}
+        kept = [card for name, card in done.items() if name in wanted]
+        stored = (c.card for c in session.ledger().cards_by_id(kept))
+        self._stored = {card.feature.index: card for card in stored if not _worth_repeating(card)}
 
     @property
     def n_stored(self) -> int:
@@ -62,7 +64,7 @@ class LabellingRun:
         settings, ledger = self._session.settings, self._session.ledger()
         facts: dict[str, object] = settings.model_dump(mode="json", exclude={"ledger_url", "chroma_url"})
         run = ledger.start_run("label", facts, self._key)
-        stored = {c.card.feature.index: c.card for c in ledger.cards_by_id(self._stored.values())}
+        stored = self._stored
         missing = [i for i in self._features if i not in stored]
         labelled = self._labelled(run, missing) if missing else iter(())
         for feature in self._features:
@@ -110,6 +112,14 @@ class LabellingRun:
 
     def _ref(self, feature: int) -> FeatureRef:
         return FeatureRef(subject=self._names.subject, dictionary=self._names.dictionary, index=feature)
+
+
+def _worth_repeating(card: FeatureCard) -> bool:
+    """Whether calls failed that may succeed another time. What was answered is in the ledger and costs
+    nothing again."""
+    from glossator.agents.llm_calls.retry import ENDPOINT_FAILURES
+
+    return card.spending is not None and not ENDPOINT_FAILURES.isdisjoint(card.spending.unscored)
 
 
 def _work_key(session: Session, index: ActivationIndex, plan: LlmPlan | None) -> str:

@@ -51,6 +51,9 @@ def total_rejected(cards: Iterable[FeatureCard]) -> dict[str, int]:
 def feature_differences(cards: Sequence[FeatureCard]) -> Mapping[str, list[float]]:
     """Each feature's difference to the embedded analyst's label, by whose label and which question.
 
+    Both labels are read on windows in the same order, but the one shown may have been read further, until
+    its interval was narrow: the means are of features, not of windows. `glossator compare` pairs windows.
+
     Features without an embedded label, or where one of the two was not measured, are left out. The
     label shown may be the embedded one: its difference is then 0, as it is for who reads the table.
     """

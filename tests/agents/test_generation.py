@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,8 +30,8 @@ from tests.agents.planted_bench import (
 
 
 def generated(words: int, **changes: object) -> Asking:
-    given = {"activate": world().activate} | changes
-    return asked_scores(generation_scores, explained(words, SEA), **given)  # type: ignore[arg-type]
+    given: dict[str, Any] = {"activate": world().activate} | changes
+    return asked_scores(generation_scores, explained(words, SEA), **given)
 
 
 def test_the_truth_beats_a_sibling_and_a_shuffled_explanation_by_more_than_the_intervals() -> None:

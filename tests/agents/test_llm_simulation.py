@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -47,11 +48,10 @@ def test_the_truth_beats_a_sibling_and_a_shuffled_explanation_by_more_than_the_i
 def test_the_value_is_pearsons_over_the_tokens_shown() -> None:
     asking = asked_scores(simulation_scores, explained(SEA))
     (scored,) = asking.scored
-    payload = scored.evidence.payload
-    assert isinstance(payload, dict)
+    payload = cast("dict[str, list[Any]]", scored.evidence.payload)
     view = world().room.sealed
     true, predicted = [], []
-    for centre, named in zip(payload["positions"], payload["predictions"], strict=True):  # type: ignore[arg-type]
+    for centre, named in zip(payload["positions"], payload["predictions"], strict=True):
         row = int(view.text.row_of[centre])
         first, end = int(view.text.row_start[row]), int(view.text.row_start[row + 1])
         start = int(np.clip(centre - 16, first, max(first, end - 32)))

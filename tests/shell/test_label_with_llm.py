@@ -167,6 +167,28 @@ def test_a_budget_ends_the_run_and_the_next_goes_on(
     assert len(server.asked) == len(needed)
 
 
+def test_calls_that_the_endpoint_failed_are_asked_again_and_no_others(
+    project: list[str], server: ScriptedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = asking(server, project, tmp_path / "ledger.sqlite")
+    capsys.readouterr()
+    server.status = lambda n: 418 if n % 5 == 4 else 200  # nothing that trying again at once would help
+    assert run(["label", "--features", FEATURES, *flags]) == 0
+    first = cards(capsys)
+    failed = sum((c["spending"] or {}).get("unscored", {}).get("server error", 0) for c in first)
+    assert failed > 0
+    answered = len(server.asked) - failed
+    server.status = lambda _: 200
+    server.asked.clear()
+    assert run(["label", "--features", FEATURES, *flags]) == 0
+    second = cards(capsys)
+    assert not any((c["spending"] or {}).get("unscored") for c in second)
+    assert sum(c["spending"]["cached"] for c in second if c["spending"]) >= answered
+    server.asked.clear()
+    assert run(["label", "--features", FEATURES, *flags]) == 0
+    assert not server.asked
+
+
 def test_flags_that_cannot_be_meant(project: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     for flags, said in (
         (["--budget", "2usd"], "needs a model"),

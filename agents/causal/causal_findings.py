@@ -1,0 +1,144 @@
+"""Everything causal about one feature, in order: strengths, effects, explanation, scores, role.
+
+Strengths and effects are measured on `validate`, where the explanation of the effect is written too; its
+scores come from `sealed`. What cannot be done is a note, not an error: the other features of a run go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from glossator.agents.causal.bench import CausalBench
+from glossator.agents.causal.effect_explanation import effect_explanation, promoted_explanation
+from glossator.agents.causal.effects import measure_effects
+from glossator.agents.causal.random_effects import ExplainedDirections, explained_random
+from glossator.agents.causal.role import feature_role
+from glossator.agents.scorers.interventions.intervention_scores import intervention_scores
+from glossator.probes.interventions.steering_prompts import draw_prompts
+from glossator.probes.interventions.strength_search import calibrate
+from glossator.probes.token_effects import TokenEffects
+from glossator.records import (
+    CausalFindings,
+    EffectFindings,
+    Evidence,
+    Explanation,
+    InterventionScore,
+    Score,
+    StrengthCalibration,
+)
+
+PANEL = 8
+"""Features whose promoted tokens make the shuffled baseline."""
+
+
+class MeasuredCauses(NamedTuple):
+    """What is measured of a feature before anyone explains it."""
+
+    feature: int
+    up: StrengthCalibration
+    down: StrengthCalibration
+    effects: EffectFindings
+    null: ExplainedDirections
+    """Random directions of the same norm, explained in the same way."""
+
+
+class CausalMeasurement(NamedTuple):
+    """One finished feature, and the evidence behind its scores."""
+
+    findings: CausalFindings
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True)
+class Causes:
+    """Measures what features cause. Not for several threads at once."""
+
+    bench: CausalBench
+    promoted: Callable[[int], TokenEffects]
+    """Output tokens that a feature's direction raises and lowers through the unembedding."""
+    live: Sequence[int] = field(default=(), repr=False)
+    """Features that fire; some of them stand in for other features in the shuffled baseline."""
+
+    @cached_property
+    def _others(self) -> tuple[Explanation, ...]:
+        """Explanations of other features, from their promoted tokens: the same whatever a run does."""
+        rng = np.random.default_rng(self.bench.settings.seed)
+        drawn = rng.permutation(np.asarray(self.live, np.int64))[: PANEL + 1]
+        made = (promoted_explanation(self.bench.ref(int(i)), self.promoted(int(i))) for i in drawn)
+        return tuple(e for e in made if e is not None)
+
+    def measure(self, feature: int) -> MeasuredCauses:
+        """Strengths of both signs, and effects, on `validate`.
+
+        Raises:
+            UserError: the feature never fires, or does not exist.
+            ProbeError: the subject gives no finite numbers, or there are too few prompts.
+        """
+        bench, settings = self.bench, self.bench.settings
+        steered = bench.steered(feature)
+        drawn = draw_prompts(
+            bench.room.validate, bench.runs, feature,
+            per_family=settings.per_family, tokens=settings.prompt_tokens, seed=settings.seed,
+        )  # fmt: skip
+        prompts = [p.ids for p in drawn]
+        up, down = (
+            calibrate(bench.runs, prompts, steered, targets=settings.targets, sign=sign) for sign in (1, -1)
+        )
+        effects = measure_effects(bench, feature, up, down)
+        return MeasuredCauses(feature, up, down, effects, explained_random(bench, feature, up))
+
+    def explain(self, measured: MeasuredCauses) -> Explanation | None:
+        """The embedded analyst's explanation of the effect; None where nothing coherent rises."""
+        return effect_explanation(self.bench, measured.effects)
+
+    def finish(
+        self,
+        measured: MeasuredCauses,
+        explanation: Explanation | None,
+        *,
+        label_scores: Sequence[Score] = (),
+        reader: str | None = None,
+        read: Sequence[InterventionScore] = (),
+        notes: Sequence[str] = (),
+    ) -> CausalMeasurement:
+        """Score `explanation` on `sealed`, and decide the feature's role.
+
+        Args:
+            measured: what `measure` gave.
+            explanation: of the effect; None where there is none.
+            label_scores: scores of the feature's input-side label, which decide that side of its role.
+            reader: who decides the verdict on that label; None for the embedded readers.
+            read: scores of the same explanation by an LLM that reads.
+            notes: what could not be done so far.
+        """
+        scores: tuple[InterventionScore, ...] = ()
+        evidence: tuple[Evidence, ...] = ()
+        if explanation is not None:
+            others = [e for e in self._others if e.feature != explanation.feature][:PANEL]
+            scored = intervention_scores(self.bench, explanation, measured.up, others, null=measured.null)
+            scores, evidence = (*scored.scores, *read), scored.evidence
+        findings = CausalFindings(
+            up=measured.up,
+            down=measured.down,
+            effects=measured.effects,
+            explanation=explanation,
+            scores=scores,
+            role=feature_role(label_scores, scores, measured.effects, reader=reader),
+            notes=(*notes, *_unreached(measured)),
+        )
+        return CausalMeasurement(findings, evidence)
+
+
+def _unreached(measured: MeasuredCauses) -> tuple[str, ...]:
+    return tuple(
+        f"KL {t.target:g} turned {'up' if c.sign > 0 else 'down'} was not reached ({t.kl:.3g} at "
+        f"{t.multiple:.3g} times the maximum): {t.reason}"
+        for c in (measured.up, measured.down)
+        for t in c.targets
+        if not t.reached
+    )
