@@ -85,8 +85,8 @@ def draw_prompts(
     if len(drawn) < FEWEST:
         names = ", ".join(families)
         raise ProbeError(
-            f"only {len(drawn)} prompts of {names} for feature {feature} in the {view.split} split, and fewer "
-            f"than {FEWEST} say nothing: take more families, or an index over more text"
+            f"only {len(drawn)} prompts of {names} for feature {feature} in the {view.split} split, "
+            f"and fewer than {FEWEST} say nothing: take more families, or an index over more text"
         )
     return tuple(drawn)
 

@@ -192,8 +192,8 @@ def kl_of_targets(
 def largest_safe_multiple(
     runs: InterventionRuns, prompts: Sequence[Prompt], steered: Steered, sign: int, upper: float
 ) -> float:
-    """The largest strength found up to `upper` multiples at which the subject gives finite numbers for every
-    prompt, to 2 %; not negative, whatever the sign. `upper` itself where that is safe, 0 where nothing is.
+    """The multiple, with the sign of `sign`, of the largest strength found up to `upper` at which the subject
+    gives finite numbers for every prompt, to 2 %. `upper` itself where that is safe, 0 where nothing is.
 
     Takes for granted that what lies below a safe strength is safe.
 
@@ -203,7 +203,8 @@ def largest_safe_multiple(
     meter = KlMeter(runs, prompts, steered)
 
     def safe(strengths: Sequence[float]) -> list[bool]:
-        return np.isfinite(meter([sign * s for s in strengths])).all(axis=1).tolist()
+        finite = np.isfinite(meter([sign * s for s in strengths])).all(axis=1)
+        return [bool(ok) for ok in finite]
 
     # Where numbers overflow is known only to within many powers of ten: those first, then quarters.
     strengths = [upper * 10.0**-k for k in range(_DECADES)]
@@ -217,4 +218,4 @@ def largest_safe_multiple(
         first_bad = fine.index(False)
         low = inner[first_bad - 1] if first_bad else low
         high = inner[first_bad] if first_bad < len(inner) else high
-    return low
+    return sign * low
