@@ -151,11 +151,11 @@ class InterventionScore(Record):
     excess_interval: Interval | None
     """Its interval; None exactly where `excess` is."""
     perplexity_clean: float | None
-    """Perplexity of the clean continuations under the clean subject; None where the level was not measured."""
+    """Perplexity of the clean continuations under the clean subject; None where not measured."""
     perplexity_steered: float | None
-    """Perplexity of the steered continuations under the clean subject; None where the level was not measured."""
+    """Perplexity of the steered continuations under the clean subject; None where not measured."""
     perplexity_random: float | None
-    """The same under random directions of the same norm; None where the level was not measured."""
+    """The same under random directions of the same norm; None where not measured."""
 
 
 class StressCell(Record):
