@@ -71,7 +71,10 @@ def same_family(word: str, other: str, known: Container[str]) -> bool:
     if a == b:
         return True
     return any(
-        _derived(long, short) for x in {word, a} for y in {other, b} for short, long in [sorted((x, y), key=len)]
+        _derived(long, short)
+        for x in {word, a}
+        for y in {other, b}
+        for short, long in [sorted((x, y), key=len)]
     )
 
 
@@ -86,7 +89,9 @@ def _derived(long: str, short: str) -> bool:
         stems.add(short[:-1] + "i")
     stems = {s for s in stems if len(s) >= _LEAST_SHARED}
     plain = long.removesuffix("'s").removesuffix("s") if long.endswith("s") else long
-    return any(long[len(s) :] in _DERIVING or plain[len(s) :] in _DERIVING for s in stems if long.startswith(s))
+    return any(
+        long[len(s) :] in _DERIVING or plain[len(s) :] in _DERIVING for s in stems if long.startswith(s)
+    )
 
 
 def letters_shared(word: str, other: str) -> float:
@@ -99,22 +104,32 @@ def lexical_neighbours_of(
 ) -> list[str]:
     """The words of `vocabulary` that look most like `word` and are no forms of it, likest first."""
     found = [
-        v for v in vocabulary if v not in barred and shares_letters(word, v) and not same_family(word, v, known)
+        v
+        for v in vocabulary
+        if v not in barred and shares_letters(word, v) and not same_family(word, v, known)
     ]
     return sorted(found, key=lambda v: (-letters_shared(word, v), v))[:most]
 
 
 def apart_in_meaning(
-    words: Sequence[str], concept: Sequence[str], similarity: Similarity | None
+    words: Sequence[str], concept: Sequence[str], similarity: Similarity | None, known: Container[str]
 ) -> list[str]:
-    """Those of `words` that are not near any word of the concept; without a similarity, those that are
-    not a concept word and another word put together either (`coffeehouse`)."""
-    if not words:
-        return []
+    """Those of `words` that are near no word of the concept in meaning.
+
+    Without a similarity, those that are no concept word with something put behind it: anything behind a
+    long word (`coffeehouse`), another word behind a short one (`seaside`, but also `season`).
+    """
+    if not words or not concept:
+        return list(words)
     if similarity is None:
-        return [w for w in words if not any(len(c) > _LEAST_SHARED and w.startswith(c) for c in concept)]
+        return [w for w in words if not any(_compound(w, c, known) for c in concept)]
     near = similarity(words, concept).max(axis=1)
     return [w for w, n in zip(words, near.tolist(), strict=True) if n < SIMILAR]
+
+
+def _compound(word: str, part: str, known: Container[str]) -> bool:
+    rest = word.removeprefix(part)
+    return rest != word and (len(part) > _LEAST_SHARED or (len(rest) >= _LEAST_SHARED and rest in known))
 
 
 def semantic_neighbours_of(
