@@ -37,8 +37,8 @@ def feature_reading(dictionary: Dictionary, feature: int, x: Float[torch.Tensor,
     check_feature(dictionary, feature)
     if not isinstance(dictionary, SparseCoder):
         raise UserError(
-            f"{dictionary.name!r} is a {type(dictionary).__name__}, whose features are not a linear "
-            f"reading of {dictionary.site}: choose a sparse autoencoder or a transcoder to attribute its input"
+            f"{dictionary.name!r} is a {type(dictionary).__name__}, whose features are no linear "
+            f"reading of {dictionary.site}: choose a sparse autoencoder or a transcoder"
         )
     weights, options = dictionary.weights, dictionary.options
     row = weights.W_enc[:, feature]
