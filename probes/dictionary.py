@@ -21,6 +21,16 @@ class SparsePairs(NamedTuple):
     """The activation, above 0; float32."""
 
 
+class OneFeature(NamedTuple):
+    """One feature on a batch of tokens."""
+
+    values: Float[torch.Tensor, " tokens"]
+    """Its activation as `encode` has it, 0 where it is silent; float32."""
+    units: Float[torch.Tensor, " tokens"] | None
+    """How much of its direction one unit of activation writes on each token; None is 1 everywhere. Other
+    than 1 in coders that normalise each token and undo that after decoding."""
+
+
 @runtime_checkable
 class Dictionary(Protocol):
     """Features over one site."""

@@ -11,11 +11,11 @@ from functools import cached_property
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from glossator.errors import ProbeError, ShapeMismatchError
 from glossator.probes.coder_weights import Activation, CoderOptions, CoderWeights, InputNorm
-from glossator.probes.dictionary import SparsePairs
+from glossator.probes.dictionary import OneFeature, SparsePairs
 from glossator.probes.exact_encoding import (
     batch_top_k,
     feature_chunks,
@@ -174,6 +174,42 @@ class SparseCoder:
         if self.options.activation is Activation.TOPK and worthwhile(self.n_features, self._k):
             return fast_top_k(x, self._encoder, self._k)
         return self._encode(x)
+
+    @torch.no_grad()
+    def encode_one(self, activations: Float[torch.Tensor, "tokens d_in"], feature: int) -> OneFeature:
+        """One feature as `encode` has it, without computing the others wherever they do not matter.
+
+        They matter in `topk` coders where its pre-activation is above 0, and in `batchtopk` coders that
+        have no threshold. Raises what `encode` raises.
+        """
+        prepared = self._prepared(activations)
+        own = slice(feature, feature + 1)
+        if self.options.activation is Activation.TOPK:
+            pre = self._preactivation(prepared.x, own)[:, 0]
+            token = pre.gt(0).nonzero()[:, 0]
+            token = token[self._among_best(prepared.x[token], pre[token], feature)]
+            values = torch.zeros_like(pre).index_copy(0, token, pre[token])
+        else:
+            pools = self._pools_over_batch
+            pairs = self._encode(prepared.x) if pools else self._encode_chunk(prepared.x, own)
+            mine = pairs.feature == feature
+            values = torch.zeros(prepared.x.shape[0], device=self.device)
+            values = values.index_copy(0, pairs.token[mine], pairs.value[mine])
+        scale = None if self.options.transcoder else prepared.scale
+        return OneFeature(values, None if scale is None else scale[:, 0])
+
+    def _among_best(
+        self, x: Float[torch.Tensor, "tokens d_in"], own: Float[torch.Tensor, " tokens"], feature: int
+    ) -> Bool[torch.Tensor, " tokens"]:
+        """Where fewer than `k` other features have a larger pre-activation than `own`."""
+        larger = torch.zeros_like(own, dtype=torch.int64)
+        for block in token_blocks(x.shape[0], self.n_features):
+            for chunk in feature_chunks(self.n_features):
+                above = self._preactivation(x[block], chunk) > own[block, None]
+                if chunk.start <= feature < chunk.stop:
+                    above[:, feature - chunk.start] = False
+                larger[block] += above.sum(1)
+        return larger < self._k
 
     @torch.no_grad()
     def reconstruct(

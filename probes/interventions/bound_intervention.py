@@ -1,85 +1,117 @@
-"""An intervention fitted to a subject, and its hooks on one batch.
-
-`fit` checks once that everything belongs together and moves tensors to the subject's device;
-`intervening` then places it on a batch.
-"""
+"""The hooks of a fitted intervention on one batch."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import partial
 
 import torch
+from jaxtyping import Float
 
-from glossator.errors import ShapeMismatchError
 from glossator.probes import site_hooks
-from glossator.probes.interventions.intervention import AddVectors, Intervention, Several
+from glossator.probes.interventions.batch_grid import BatchGrid, aligned_grid, drawn_grid
+from glossator.probes.interventions.fitting import Part
+from glossator.probes.interventions.intervention import (
+    AblateLatent,
+    Ablation,
+    AddVectors,
+    ClampLatent,
+    PatchLatent,
+    PatchSite,
+    SetLatent,
+)
+from glossator.probes.interventions.latent_activation import latent_direction
+from glossator.probes.interventions.latent_changes import LatentChange, NewValues
 from glossator.probes.interventions.prompt_batches import PromptBatch
-from glossator.probes.interventions.site_changes import SiteChanges, VectorAddition
+from glossator.probes.interventions.site_changes import SiteChanges, SitePatch, VectorAddition
 from glossator.probes.interventions.touched import Step, Touched
 from glossator.probes.subject import Subject
 from glossator.records import SiteRef
 
-Part = AddVectors
-
-
-def fit(subject: Subject, intervention: Intervention | None, rows: int) -> tuple[Part, ...]:
-    """The parts of `intervention`, ready for `rows` prompts of `subject`.
-
-    Raises:
-        UnknownNameError: there is no such site or feature.
-        ShapeMismatchError: widths or numbers of rows do not fit.
-        UserError: a part lacks what it needs.
-    """
-    if intervention is None:
-        return ()
-    parts = intervention.parts if isinstance(intervention, Several) else (intervention,)
-    return tuple(_fitted(subject, part, rows) for part in parts)
+LatentPart = SetLatent | ClampLatent | AblateLatent | PatchLatent
 
 
 @contextmanager
-def intervening(subject: Subject, parts: tuple[Part, ...], batch: PromptBatch) -> Generator[Step, None, None]:
-    """While open, `parts` act on `batch`; the caller advances the step, and holds the subject's lock."""
-    step = Step()
-    changes: dict[SiteRef, SiteChanges] = {}
+def intervening(
+    subject: Subject, parts: tuple[Part, ...], batch: PromptBatch, tokens: int = 0
+) -> Generator[Step, None, None]:
+    """While open, `parts` act on `batch` and the `tokens` generated after it; the caller advances the step,
+    and holds the subject's lock."""
+    bound = _BoundBatch(subject, batch, tokens, Step(), {})
     for part in parts:
-        _place(subject, part, batch, changes, step)
+        bound.take(part)
     with ExitStack() as hooks:
-        for own in changes.values():
+        for own in bound.changes.values():
             hooks.enter_context(site_hooks.replacing(own.point, partial(own, rows=len(batch.rows))))
-        yield step
+        yield bound.step
 
 
-def _fitted(subject: Subject, part: Part, rows: int) -> Part:
-    width = subject.site_width(part.site)
-    if part.vectors.shape[1] != width:
-        raise ShapeMismatchError(
-            f"vectors are {part.vectors.shape[1]} wide, but site {part.site} of {subject.name} is {width} "
-            "wide: choose the site that they were made for"
-        )
-    check_rows("vectors", part.vectors.shape[0], rows)
-    return replace(part, vectors=part.vectors.detach().to(subject.device, torch.float32))
+@dataclass(frozen=True)
+class _BoundBatch:
+    """Changes by site, as parts are taken in."""
+
+    subject: Subject
+    batch: PromptBatch
+    tokens: int
+    step: Step
+    changes: dict[SiteRef, SiteChanges]
+
+    def take(self, part: Part) -> None:
+        """Add what `part` does."""
+        touched = Touched.of(self.batch, part.positions, self.subject.device)
+        if isinstance(part, AddVectors):
+            self._at(part.site).additions.append(VectorAddition(self._own(part.vectors), touched))
+        elif isinstance(part, PatchSite):
+            self._at(part.site).replacements.append(SitePatch(self._aligned(part.source), touched))
+        else:
+            self._take_latent(part, touched)
+
+    def _take_latent(self, part: LatentPart, touched: Touched) -> None:
+        dictionary = part.dictionary
+        direction = latent_direction(dictionary, part.feature).to(self.subject.device)
+        change = LatentChange(dictionary, part.feature, direction, self._new_values(part), touched)
+        self._at(dictionary.output_site).additions.append(change)
+        if dictionary.site != dictionary.output_site:
+            self._at(dictionary.site).readings.append(change)
+
+    def _new_values(self, part: LatentPart) -> NewValues:
+        if isinstance(part, SetLatent):
+            values = self._own(part.values)[:, None]
+            return lambda old, step: values.expand(old.shape)
+        if isinstance(part, ClampLatent):
+            return lambda old, step: old.clamp(part.low, part.high)
+        if isinstance(part, PatchLatent):
+            grid = self._aligned(part.source)
+            return lambda old, step: grid.at(step)
+        return _ablated(part, self.batch, self.tokens, self.subject.device)
+
+    def _at(self, site: SiteRef) -> SiteChanges:
+        if site not in self.changes:
+            point = site_hooks.site_point(self.subject.decoder, site, self.subject.name)
+            self.changes[site] = SiteChanges(point, self.step)
+        return self.changes[site]
+
+    def _own(self, values: torch.Tensor) -> torch.Tensor:
+        """The entries for the rows of the batch; one for all stays one."""
+        one_for_all = values.shape[0] == 1
+        return values if one_for_all else values[torch.tensor(self.batch.rows, device=values.device)]
+
+    def _aligned(self, source: torch.Tensor) -> BatchGrid:
+        return aligned_grid(self._own(source), self.batch, self.tokens, self.subject.device)
 
 
-def check_rows(what: str, given: int, rows: int) -> None:
-    """Raise `ShapeMismatchError` unless there is one for all rows, or one per row."""
-    if given not in (1, rows):
-        raise ShapeMismatchError(f"{given} {what} for {rows} prompts: give one for all, or one per prompt")
+def _ablated(part: AblateLatent, batch: PromptBatch, tokens: int, device: torch.device) -> NewValues:
+    """Other values where the latent fires; where it is silent it stays so."""
+    if part.kind is Ablation.RESAMPLE and part.reference is not None:
+        grid = drawn_grid(part.reference, batch, tokens, part.seed, device)
+        return lambda old, step: torch.where(old > 0, grid.at(step), old)
+    mean = 0.0
+    if part.kind is Ablation.MEAN and part.reference is not None:
+        mean = float(part.reference.double().mean())
 
+    def constant(old: Float[torch.Tensor, "rows columns"], step: Step) -> Float[torch.Tensor, "rows columns"]:
+        return torch.where(old > 0, mean, old)
 
-def _place(
-    subject: Subject, part: Part, batch: PromptBatch, changes: dict[SiteRef, SiteChanges], step: Step
-) -> None:
-    touched = Touched.of(batch, part.positions, subject.device)
-    point = site_hooks.site_point(subject.decoder, part.site, subject.name)
-    own = changes.setdefault(part.site, SiteChanges(point, step))
-    own.additions.append(VectorAddition(of_rows(part.vectors, batch), touched))
-
-
-def of_rows(values: torch.Tensor, batch: PromptBatch) -> torch.Tensor:
-    """The entries of `values` for the rows of `batch`; one for all stays one."""
-    if values.shape[0] == 1:
-        return values
-    return values[torch.tensor(batch.rows, device=values.device)]
+    return constant

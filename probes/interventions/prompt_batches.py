@@ -91,8 +91,8 @@ def check_prompts(subject: Subject, prompts: Sequence[Prompt], extra: int = 0) -
             )
         if not 0 <= min(prompt) <= max(prompt) < n_ids:
             raise ShapeMismatchError(
-                f"prompt {number} holds token ids {min(prompt)} to {max(prompt)}, but those of {subject.name} "
-                f"are 0 to {n_ids - 1}: was it tokenised for another subject?"
+                f"prompt {number} holds token ids {min(prompt)} to {max(prompt)}, but those of "
+                f"{subject.name} are 0 to {n_ids - 1}: was it tokenised for another subject?"
             )
 
 

@@ -15,8 +15,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from glossator.errors import ProbeError, ShapeMismatchError, UserError
-from glossator.probes.interventions.bound_intervention import Part, fit, intervening
+from glossator.probes.dictionary import Dictionary
+from glossator.probes.interventions.bound_intervention import intervening
+from glossator.probes.interventions.fitting import Part, check_belongs, fit
 from glossator.probes.interventions.intervention import Intervention
+from glossator.probes.interventions.prompt_activations import latent_activations, site_activations
 from glossator.probes.interventions.prompt_batches import (
     Prompt,
     PromptBatch,
@@ -26,6 +29,7 @@ from glossator.probes.interventions.prompt_batches import (
 )
 from glossator.probes.interventions.shared_noise import TokenChoice
 from glossator.probes.subject import Subject
+from glossator.records import SiteRef
 
 LOGITS = 1 << 25
 """Logits held at once where more than the last are needed: 128 MiB in float32."""
@@ -149,12 +153,35 @@ class InterventionRuns:
         rows = [(*prompt, *own) for prompt, own in zip(prompts, ids.tolist(), strict=True)]
         return self._losses(rows, None, ids.shape[1]).mean(1)
 
+    def site_activations(
+        self, prompts: Sequence[Prompt], site: SiteRef, intervention: Intervention | None = None
+    ) -> Float[torch.Tensor, "rows pos d"]:
+        """What stands at `site` in each prompt, after the row prefix; float32 on the CPU, NaN beyond the
+        end of shorter prompts. A `PatchSite` takes it as its source."""
+        check_prompts(self.subject, prompts)
+        parts = fit(self.subject, intervention, len(prompts))
+        batches = prompt_batches(self.subject, prompts, self._batch_rows)
+        return site_activations(self.subject, batches, site, parts)
+
+    def latent_activations(
+        self,
+        prompts: Sequence[Prompt],
+        dictionary: Dictionary,
+        feature: int,
+        intervention: Intervention | None = None,
+    ) -> Float[torch.Tensor, "rows pos"]:
+        """Activations of one latent in each prompt, after the row prefix; 0 where it is silent, NaN beyond
+        the end of shorter prompts. A `PatchLatent` takes them as its source."""
+        check_belongs(self.subject, dictionary, feature)
+        found = self.site_activations(prompts, dictionary.site, intervention)
+        return latent_activations(dictionary, feature, found)
+
     def _continued(
         self, batch: PromptBatch, parts: tuple[Part, ...], choice: TokenChoice, tokens: int
     ) -> Continuations:
         chosen, losses = list[torch.Tensor](), list[torch.Tensor]()
         ids, cache = batch.ids.to(self.subject.device), None
-        with self.subject.lock, torch.no_grad(), intervening(self.subject, parts, batch) as step:
+        with self.subject.lock, torch.no_grad(), intervening(self.subject, parts, batch, tokens) as step:
             for number in range(tokens):
                 step.number = number
                 inputs = model_inputs(self.subject, batch, number)

@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 from jaxtyping import Float
 
+from glossator.probes.interventions.batch_grid import BatchGrid
 from glossator.probes.interventions.touched import Step, Touched
 from glossator.probes.site_hooks import SitePoint
 
@@ -64,6 +65,25 @@ class VectorAddition:
         if mask is None:
             return added.expand(x.shape)
         return torch.where(mask[..., None], added, 0.0)
+
+
+@dataclass(frozen=True)
+class SitePatch:
+    """Other activations on touched tokens."""
+
+    source: BatchGrid
+    """NaN leaves what is there."""
+    touched: Touched
+
+    def replaced(
+        self, x: Float[torch.Tensor, "rows columns d"], step: Step
+    ) -> Float[torch.Tensor, "rows columns d"]:
+        """`x` with the source's activations."""
+        if not self.touched.any_at(step):
+            return x
+        new, mask = self.source.at(step).to(x.dtype), self.touched.mask_at(step)
+        known = ~new.isnan() if mask is None else mask[..., None] & ~new.isnan()
+        return torch.where(known, new, x)
 
 
 @dataclass
