@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -19,6 +19,7 @@ from glossator.probes.interventions.touched import Step, Touched
 from glossator.probes.site_hooks import SitePoint
 
 
+@runtime_checkable
 class Addition(Protocol):
     """Something to add at a site."""
 
@@ -29,6 +30,7 @@ class Addition(Protocol):
         ...
 
 
+@runtime_checkable
 class Replacement(Protocol):
     """Something to put in place of what stands at a site."""
 
@@ -39,6 +41,7 @@ class Replacement(Protocol):
         ...
 
 
+@runtime_checkable
 class Reading(Protocol):
     """Something that has to be known of a site before a later one is changed."""
 
