@@ -17,6 +17,7 @@ from glossator.comparison import Comparison, compare_cards
 from glossator.records import Baseline, FeatureCard, Score, TokenEffect, Window, predicate_json
 from glossator.report.activation_shade import bands, peak_activation, shade
 from glossator.report.candidates_view import ComparisonView, comparison_view, flag_words
+from glossator.report.causal_view import CausalView, causal_view
 from glossator.report.headline import Headline, headline, is_llm
 from glossator.report.plots import Histogram, WhiskerPlot, histogram, score_plot, whisker_plot
 from glossator.report.token_marks import safe_text, token_html
@@ -162,6 +163,8 @@ class CardView:
     neighbours: tuple[int, ...]
     evidence: tuple[str, ...]
     index_identity: str
+    causal: CausalView | None
+    """What it causes; None where that was not measured."""
 
 
 def card_view(
@@ -205,6 +208,7 @@ def card_view(
         neighbours=card.neighbours,
         evidence=tuple(map(safe_text, card.evidence)),
         index_identity=safe_text(card.index_identity),
+        causal=causal_view(card.causal, explanation) if card.causal else None,
     )
 
 

@@ -131,7 +131,6 @@ class StressView(NamedTuple):
 class CausalView(NamedTuple):
     """Everything that was given; what was not is None or empty."""
 
-    feature: int | None
     fires_on: str
     """The label of what it reads; empty where none is known."""
     causes: str
@@ -151,7 +150,6 @@ def causal_view(findings: CausalFindings, label: Explanation | None) -> CausalVi
     """A card's causal findings beside `label`, what the feature fires on."""
     calibrations = [c for c in (findings.up, findings.down) if c is not None]
     return CausalView(
-        feature=findings.effects.feature.index,
         fires_on=safe_text(label.text) if label else "",
         causes=safe_text(findings.explanation.text) if findings.explanation else "",
         causes_by=safe_text(findings.explanation.author) if findings.explanation else "",

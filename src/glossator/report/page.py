@@ -6,22 +6,16 @@ on the histogram. A content security policy forbids it to load anything.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
-from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from glossator.comparison import Comparison
-from glossator.errors import StorageError
 from glossator.records import FeatureCard
 from glossator.report.card_view import WindowLimits, card_view
 from glossator.report.context import ReportContext, ReportTotals, SummaryMean
+from glossator.report.page_file import environment, write_page
 from glossator.report.plots import whisker_plot
-from glossator.report.token_marks import safe_text
-from glossator.report.wording import count, reasons_words, signed_words, usd_words, value_words
+from glossator.report.wording import signed_words, value_words
 
 __all__ = ["ReportContext", "ReportTotals", "SummaryMean", "render_report", "write_report"]
 
@@ -47,16 +41,7 @@ def write_report(
         StorageError: If the folder cannot be made or the file cannot be written.
 
     """
-    page = render_report(cards, context, comparisons)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_whole(path, page.encode())
-    except OSError as exc:
-        raise StorageError(
-            f"could not write the report to {str(path)!r}: {exc.strerror or exc};"
-            " free space or name another folder"
-        ) from exc
-    return path
+    return write_page(path, render_report(cards, context, comparisons))
 
 
 def render_report(
@@ -77,7 +62,7 @@ def render_report(
     ]
     differences = [(m, signed_words(m.value, m.interval)) for m in context.differences]
     page = (
-        _environment()
+        environment()
         .get_template("page.jinja")
         .render(context=context, cards=views, anchors=at, means=means, differences=differences)
     )
@@ -93,34 +78,3 @@ def _anchors(cards: Sequence[FeatureCard]) -> list[str]:
         seen[index] = seen.get(index, 0) + 1
         anchors.append(f"f{index}" if seen[index] == 1 else f"f{index}-{seen[index]}")
     return anchors
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("glossator", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["safe_text"] = safe_text
-    environment.filters["count"] = count
-    environment.filters["usd"] = usd_words
-    environment.filters["reasons"] = reasons_words
-    return environment
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write beside `path`, flush to disk, then rename over it."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -22,6 +22,7 @@ from glossator.records import (
     predicate_json,
 )
 from glossator.report.activation_shade import bands, occupied, peak_activation, shade, sparkline
+from glossator.report.terminal_causal import render_causal
 from glossator.report.terminal_comparison import candidates_table
 from glossator.report.token_marks import safe_text, token_text
 from glossator.report.wording import (
@@ -74,6 +75,8 @@ def render_card(card: FeatureCard, comparison: Comparison | None = None) -> Rend
         sections += [_heading("Explanations tried"), candidates_table(comparison or compare_cards([card]))]
     if card.scores:
         sections += [_heading("Scores"), scores_table(card.scores)]
+    if card.causal is not None:
+        sections += [_heading("What it causes"), render_causal(card.causal)]
     sections += [_heading("Activation"), _activation(card)]
     if card.promoted or card.suppressed:
         sections += [_heading("Output tokens, change of logit per unit"), _effects(card)]
