@@ -147,7 +147,7 @@ def _lost(
     position: int,
     before: Float[torch.Tensor, " vocab"],
     after: Float[torch.Tensor, " vocab"],
-    texts: Sequence[str],
+    texts: tuple[str, ...],
 ) -> LostPredictions:
     p, q = before.exp(), after.exp()
     change = q - p

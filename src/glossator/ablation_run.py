@@ -54,7 +54,7 @@ def run_ablation(causal: CausalSession, text: str, by: Ablation) -> StoredAblati
     reference = None if by is Ablation.ZERO else torch.from_numpy(bench.room.explore.dense(feature))
     settings = AblationSettings(by, reference, bench.settings.seed)
     findings = ablate_text(bench.runs, bench.dictionary, feature, text, settings)
-    recipe = causal.recipe(text=text, by=by.value)
+    recipe = causal.recipe("ablate", text=text, by=by.value)
     evidence = causal.evidence(EvidenceKind.ABLATION, recipe, findings.model_dump(mode="json"))
     causal.store(recipe, [evidence])
     return StoredAblation(findings, evidence.id)
@@ -70,7 +70,7 @@ def run_attribution(causal: CausalSession, text: str, word: str | None) -> Store
     bench = causal.bench
     _ = causal.steered
     findings = attribute_text(bench.runs, bench.dictionary, causal.ref.index, text, word)
-    recipe = causal.recipe(text=text, token=word)
+    recipe = causal.recipe("attribute", text=text, token=word)
     evidence = causal.evidence(EvidenceKind.ATTRIBUTION, recipe, findings.model_dump(mode="json"))
     causal.store(recipe, [evidence])
     return StoredAttribution(findings, evidence.id)

@@ -6,13 +6,16 @@ decides it, so a second call answers from there.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
 
 import glossator
-from glossator.errors import UnknownNameError
+from glossator.errors import CorruptFileError, UnknownNameError
 from glossator.feature_selection import parse_features
 from glossator.records import (
     CausalFindings,
@@ -20,6 +23,7 @@ from glossator.records import (
     EvidenceKind,
     FeatureNames,
     FeatureRef,
+    Record,
     content_id,
 )
 from glossator.session import Session
@@ -30,6 +34,9 @@ if TYPE_CHECKING:
     from glossator.probes.interventions.strength_search import Steered
 else:
     ActivationIndex = CausalBench = Steered = Any
+
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 class CausalSession:
@@ -70,11 +77,11 @@ class CausalSession:
         """What is added to turn the feature up; raises `UserError` if it never fires."""
         return self.bench.steered(self.ref.index)
 
-    def recipe(self, **own: object) -> dict[str, object]:
+    def recipe(self, command: str, **own: object) -> dict[str, object]:
         """What to do to measure it again: the command, what it was given, and what it was measured on."""
         settings = asdict(self.bench.settings)
         return {
-            "command": self._command,
+            "command": command,
             "index": self.index.identity,
             "site": str(self.bench.dictionary.output_site),
             "measured": settings | {"targets": list(settings["targets"])},
@@ -104,18 +111,27 @@ class CausalSession:
         ledger = self.session.ledger()
         stored = ledger.latest_evidence(self.ref, EvidenceKind.EFFECTS)
         if stored is not None:
-            return CausalFindings.model_validate_json(_json(stored.payload))
+            return self.read(CausalFindings, stored)
         card = ledger.latest_card(self.ref)
         return None if card is None else card.causal
 
+    def read(self, record: type[AnyRecord], evidence: Evidence) -> AnyRecord:
+        """The record that `evidence` holds.
+
+        Raises:
+            CorruptFileError: another version of Glossator wrote it.
+
+        """
+        try:
+            return record.model_validate_json(json.dumps(evidence.payload))
+        except ValidationError as error:
+            raise CorruptFileError(
+                f"the evidence {evidence.id} of {evidence.feature} was written by another Glossator "
+                f"({error.errors()[0]['msg']}): measure it again with --force"
+            ) from error
+
     def _work_key(self, recipe: Mapping[str, object]) -> str:
         return content_id("w", {"feature": str(self.ref), "recipe": dict(recipe)})
-
-
-def _json(payload: object) -> str:
-    import json
-
-    return json.dumps(payload)
 
 
 def _feature_of(session: Session, text: str) -> FeatureRef:
@@ -126,8 +142,8 @@ def _feature_of(session: Session, text: str) -> FeatureRef:
         ref = FeatureRef.parse(text)
     if (ref.subject, ref.dictionary) != tuple(names):
         raise UnknownNameError(
-            f"{text!r} is not a feature of {names.subject}/{names.dictionary}, which is set: give an index of "
-            "it alone, or set --subject and --dictionary to those of the feature"
+            f"{text!r} is not a feature of {names.subject}/{names.dictionary}, which is set: give an index "
+            "alone, or set --subject and --dictionary to those of the feature"
         )
     parse_features(str(ref.index), session.n_features())  # names the range where it is outside
     return ref

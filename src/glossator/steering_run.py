@@ -64,7 +64,9 @@ class SteeringAsked(NamedTuple):
         if any(not prompt.strip() for prompt in prompts):
             raise UserError("a prompt is empty: give the beginning of a text, such as 'I think that'")
         if parse_strength(strength).multiple == 0:
-            raise UserError(f"the strength {strength!r} is 0, which changes nothing: give auto, 2x or kl=0.33")
+            raise UserError(
+                f"the strength {strength!r} is 0, which changes nothing: give auto, 2x or kl=0.33"
+            )
         if positions not in POSITIONS:
             raise SettingsError(f"unknown --positions {positions!r}: choose one of {', '.join(POSITIONS)}")
         settings = SteeringSettings(tokens, samples, temperature, random_directions, POSITIONS[positions])
@@ -109,7 +111,7 @@ def run_steering(causal: CausalSession, asked: SteeringAsked, progress: TaskProg
         remarks=tuple(_remarks(strength, prompts, concept, causal.ref.index)),
     )  # fmt: skip
     recipe = causal.recipe(
-        prompts=list(asked.prompts), strength=asked.strength, multiple=strength.multiple,
+        "steer", prompts=list(asked.prompts), strength=asked.strength, multiple=strength.multiple,
         positions=asked.positions, tokens=settings.tokens, samples=settings.samples,
         temperature=settings.temperature, random_directions=settings.random_directions,
     )  # fmt: skip

@@ -97,7 +97,7 @@ def _tuned(causal: CausalSession, text: str, asked: Strength, positions: Positio
     """Matched to a KL; the calibration is stored, and taken from the ledger where it stands there."""
     assert asked.kl is not None, "asked for by KL"
     counted = counted_positions(positions)
-    recipe = causal.recipe(targets=[asked.kl], sign=asked.sign, positions=list(counted))
+    recipe = causal.recipe("strengths", targets=[asked.kl], sign=asked.sign, positions=list(counted))
     stored = causal.done(recipe)
     if not stored:
         found = calibrate(
@@ -106,7 +106,7 @@ def _tuned(causal: CausalSession, text: str, asked: Strength, positions: Positio
         )  # fmt: skip
         stored = [causal.evidence(EvidenceKind.STRENGTHS, recipe, found.model_dump(mode="json"))]
         causal.store(recipe, stored)
-    calibration = StrengthCalibration.model_validate(stored[-1].payload, strict=False)
+    calibration = causal.read(StrengthCalibration, stored[-1])
     target = calibration.targets[0]
     used = _used(causal, text, target.multiple, target.kl, calibration.n_prompts)
     return used.model_copy(update={"target": target, "evidence": stored[-1].id})

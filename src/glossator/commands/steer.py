@@ -28,7 +28,7 @@ def steer_command(
             "activation such as 2x; a minus turns it down: -1x, kl=-0.33."
         ),
     ] = "auto",
-    tokens: Annotated[int, typer.Option("--length", min=1, max=512, help="Tokens to generate.")] = 24,
+    length: Annotated[int, typer.Option(min=1, max=512, help="Tokens to generate.")] = 24,
     samples: Annotated[int, typer.Option(min=1, max=20, help="Continuations of each prompt.")] = 1,
     temperature: Annotated[
         float, typer.Option(min=0.0, max=5.0, help="0 always takes the likeliest token.")
@@ -49,7 +49,7 @@ def steer_command(
     from glossator.steering_run import SteeringAsked, run_steering
 
     asked = SteeringAsked.checked(
-        prompts, strength=strength, tokens=tokens, samples=samples, temperature=temperature,
+        prompts, strength=strength, tokens=length, samples=samples, temperature=temperature,
         random_directions=random, positions=positions,
     )  # fmt: skip
     with TaskProgress() as progress, Session(effective.settings, progress) as session:

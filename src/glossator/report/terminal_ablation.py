@@ -147,7 +147,9 @@ def _sources(sources: FiringSources) -> list[RenderableType]:
 
 def _head_sources(head: HeadShare) -> Text:
     items = [
-        Text.assemble(token_text(s.token, style="bold"), f" {s.contribution:+.3f} ", (f"({s.attention:.0%})", "dim"))
+        Text.assemble(
+            token_text(s.token, style="bold"), f" {s.contribution:+.3f} ", (f"({s.attention:.0%})", "dim")
+        )
         for s in head.sources
     ]
     return Text("   ").join(items)

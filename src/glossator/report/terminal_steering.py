@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from glossator.agents.causal.steering import CLEAN, STEERED, Continuation, SteeredPrompt, SteeringColumn
 from glossator.report.token_marks import safe_text, token_text
-from glossator.report.wording import NOTHING, activation_words, number
+from glossator.report.wording import NOTHING, activation_words
 from glossator.steering_run import SteeringFindings
 from glossator.steering_strength import StrengthUsed
 
