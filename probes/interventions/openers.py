@@ -64,7 +64,7 @@ INSTRUCTIONS = (
     "Complete the sentence: The",
 )
 CODE = (
-    "def main():\n   ",
+    "def main(args):\n    for",
     "import os\nimport",
     "for (int i = 0; i < n; i++) {\n",
     "# This function returns the",

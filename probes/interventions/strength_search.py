@@ -21,7 +21,7 @@ from glossator.probes.interventions.kl_curve import KlCurve, outcome, wanted_str
 from glossator.probes.interventions.runs import InterventionRuns, Prompt
 from glossator.records import FeatureRef, KlTarget, SiteRef, StrengthCalibration
 
-WEAKEST, STRONGEST = 1e-3, 300.0
+WEAKEST, STRONGEST = 1e-4, 300.0
 """Multiples between which a strength is sought."""
 CHUNK_CELLS = 1 << 24
 """Log-probabilities held at once: 64 MiB."""

@@ -105,9 +105,7 @@ def test_a_rising_curve(scale: float, power: float) -> None:
 
 def test_turned_down() -> None:
     found, _ = planted(lambda m: m * m if m <= 0 else math.nan, sign=-1)
-    assert [t.multiple for t in found.targets] == pytest.approx(
-        [-math.sqrt(t) for t in TARGETS], rel=0.03
-    )
+    assert [t.multiple for t in found.targets] == pytest.approx([-math.sqrt(t) for t in TARGETS], rel=0.03)
     assert all(p.multiple < 0 for p in found.curve)
     assert found.sign == -1
 
@@ -177,7 +175,7 @@ def test_the_largest_safe_multiple(sign: int) -> None:
     runs = PlantedRuns(lambda m: 0.1 if sign * m < 37 else math.nan, unit=2.0)
     found = largest_safe_multiple(runs, PROMPTS, steered, sign, 1e9)
     assert 37 / 1.021 < sign * found < 37
-    assert largest_safe_multiple(runs, PROMPTS, steered, sign, 20) == sign * 20
+    assert largest_safe_multiple(runs, PROMPTS, steered, sign, 20.0) == sign * 20
     none = PlantedRuns(lambda m: math.nan, unit=2.0)
     assert largest_safe_multiple(none, PROMPTS, steered, sign, 1e9) == 0
 
@@ -214,9 +212,7 @@ def test_tiny_subjects_reach_every_target_or_say_why(shape: Shape, kind: str) ->
     targets = (0.01, 0.1, 0.33)
     found = calibrate(runs, prompts, steered, targets=targets)
     # Measured anew, and in other batches.
-    again = [
-        float(kl_at(runs, prompts, steered, [t.multiple]).mean(axis=1)[0]) for t in found.targets
-    ]
+    again = [float(kl_at(runs, prompts, steered, [t.multiple]).mean(axis=1)[0]) for t in found.targets]
     for target, kl in zip(found.targets, again, strict=True):
         assert target.kl == pytest.approx(kl, rel=1e-3)
         assert target.reached == (abs(kl / target.target - 1) <= 0.1)
@@ -229,8 +225,8 @@ def test_memory_is_bounded_by_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = InterventionRuns(tiny_subject())
     prompts = runs.prompts(["abc", "de f"])
     steered = Steered(REF, SiteRef.parse("1.resid"), torch.ones(16), 1.0)
-    whole = kl_at(runs, prompts, steered, [0.5, 1, 2, 4])
+    whole = kl_at(runs, prompts, steered, [0.5, 1.0, 2.0, 4.0])
     monkeypatch.setattr("glossator.probes.interventions.strength_search.CHUNK_CELLS", 1)
-    parts = kl_at(runs, prompts, steered, [0.5, 1, 2, 4])
+    parts = kl_at(runs, prompts, steered, [0.5, 1.0, 2.0, 4.0])
     np.testing.assert_allclose(parts, whole, rtol=1e-4)
     assert (np.diff(whole.mean(axis=1)) > 0).all()

@@ -33,7 +33,23 @@ def test_what_is_meant(text: str, expected: Strength) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x", "nan", "inf", "-inf", "kl=nan", "1e999", "kl=", "kl", "2y", "kl=2x", "auto2", "--2", "- -auto", "1,5"],
+    [
+        "",
+        "x",
+        "nan",
+        "inf",
+        "-inf",
+        "kl=nan",
+        "1e999",
+        "kl=",
+        "kl",
+        "2y",
+        "kl=2x",
+        "auto2",
+        "--2",
+        "- -auto",
+        "1,5",
+    ],
 )
 def test_what_is_no_strength(text: str) -> None:
     with pytest.raises(UserError, match=r"auto, multiples .* or kl=0\.33") as caught:

@@ -1,1 +1,2 @@
-"""Scorers that intervene: whether turning a feature up does what an explanation says, on sealed prompts."""
+"""What interventions and sealed text say of a claim: intervention scores, the stress grade, and the checks of
+a label's meaning."""
