@@ -1,13 +1,190 @@
-"""What turning a feature up does to the next token. Signatures only, so far."""
+"""What turning a feature up does to the next token: tokens that rise and fall, their concept, and how the
+concept's odds go with the strength.
+
+Everything is measured on prompts of `validate`; what is reported of an explanation made from it comes
+from `sealed`. Random directions of the same norm go through the same steps, each judged on its own concept.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
 from glossator.agents.causal.bench import CausalBench
-from glossator.records import EffectFindings, StrengthCalibration
+from glossator.agents.causal.concept import Concept, concept_of
+from glossator.agents.causal.next_token_changes import NextTokenChanges, concept_changes, next_token_changes
+from glossator.agents.causal.null_directions import null_band
+from glossator.agents.causal.prompt_intervals import mean_interval
+from glossator.agents.causal.random_effects import (
+    ExplainedDirections,
+    explained_target,
+    random_units,
+    steering_vector,
+    validate_prompts,
+)
+from glossator.agents.scorers.examples import seed_of
+from glossator.probes.interventions.steering_prompts import SteeringPrompt
+from glossator.records import (
+    DosePoint,
+    EffectFindings,
+    Evidence,
+    EvidenceKind,
+    Split,
+    StrengthCalibration,
+    TokenShift,
+)
+
+SHOWN = 20
+"""Tokens that rise, and that fall, that are reported."""
+RECIPE_VERSION = 1
+"""Raised whenever the same recipe would measure something else."""
+
+
+class MeasuredEffects(NamedTuple):
+    """Findings with what later measurements of the same feature share."""
+
+    findings: EffectFindings
+    concept: Concept
+    """What rises, whether beyond the null or not; `findings.concept` is empty where it is not."""
+    null: ExplainedDirections
 
 
 def measure_effects(
     bench: CausalBench, feature: int, up: StrengthCalibration, down: StrengthCalibration | None = None
 ) -> EffectFindings:
-    """Tokens that rise and fall, the concept, and the dose–response curve; on prompts of `validate`."""
-    raise NotImplementedError
+    """Tokens that rise and fall, the concept, and the dose–response curve; on prompts of `validate`.
+
+    Raises:
+        UnknownNameError: there is no such feature.
+        UserError: it never fires on `explore`.
+        ProbeError: too few prompts, or a subject without finite numbers.
+    """
+    return effects_with_null(bench, feature, up, down).findings
+
+
+def effects_with_null(
+    bench: CausalBench, feature: int, up: StrengthCalibration, down: StrengthCalibration | None = None
+) -> MeasuredEffects:
+    """As `measure_effects`, with the random directions of the null and their concepts."""
+    prompts = validate_prompts(bench, feature)
+    at = explained_target(up, bench.settings.explained_at)
+    vector = steering_vector(bench, feature, at.multiple)
+    units = random_units(bench, feature)
+    rows = torch.cat([vector[None], units * vector.norm()])
+    ids = [prompt.ids for prompt in prompts]
+    changes = next_token_changes(bench.runs, ids, bench.dictionary.output_site, rows)
+    concepts = tuple(concept_of(changes, i) for i in range(len(rows)))
+    dose = _dose(bench, feature, _strengths(at.multiple, up, down), _Null(units, concepts), prompts, changes)
+    findings = EffectFindings(
+        feature=bench.ref(feature),
+        multiple=at.multiple,
+        kl=float(changes.kl[0].nanmean()),
+        n_prompts=len(prompts),
+        split=Split.VALIDATE,
+        raised=_shifts(changes, 0, rising=True),
+        lowered=_shifts(changes, 0, rising=False),
+        concept=concepts[0].texts if _beyond(dose, at.multiple) else (),
+        dose=dose,
+    )
+    return MeasuredEffects(findings, concepts[0], ExplainedDirections(units, concepts[1:]))
+
+
+def effects_evidence(bench: CausalBench, effects: EffectFindings) -> Evidence:
+    """The findings as evidence, with what measures them again."""
+    settings = bench.settings
+    recipe: dict[str, object] = {
+        "recipe_version": RECIPE_VERSION,
+        "index": bench.room.index_identity,
+        "site": str(bench.dictionary.output_site),
+        "seed": settings.seed,
+        "per_family": settings.per_family,
+        "prompt_tokens": settings.prompt_tokens,
+        "random_directions": settings.random_directions,
+        "explained_at": settings.explained_at,
+    }
+    return Evidence.of(effects.feature, EvidenceKind.EFFECTS, recipe, effects.model_dump(mode="json"))
+
+
+class _Null(NamedTuple):
+    """Random directions of norm 1, and the concepts of the feature and of each of them."""
+
+    units: Float[torch.Tensor, "n d"]
+    concepts: tuple[Concept, ...]
+
+
+def _strengths(
+    explained: float, up: StrengthCalibration, down: StrengthCalibration | None
+) -> tuple[float, ...]:
+    """The calibrated strengths of both signs; between upper neighbours their geometric mean, too."""
+    calibrated = sorted({explained, *(t.multiple for t in up.targets if t.multiple > 0)})
+    between = {math.sqrt(a * b) for a, b in pairwise(calibrated) if b > 1.5 * a}
+    lower = set() if down is None else {t.multiple for t in down.targets if t.multiple < 0}
+    return tuple(sorted({*calibrated, *between, *lower}))
+
+
+def _dose(
+    bench: CausalBench,
+    feature: int,
+    strengths: Sequence[float],
+    null: _Null,
+    prompts: Sequence[SteeringPrompt],
+    changes: NextTokenChanges,
+) -> tuple[DosePoint, ...]:
+    """One point per strength at which the subject stays finite under the feature at every prompt."""
+    ids, documents = [p.ids for p in prompts], [p.document for p in prompts]
+    seed = seed_of(bench.ref(feature), "effects")
+    points: list[DosePoint] = []
+    for multiple in strengths:
+        vector = steering_vector(bench, feature, multiple)
+        rows = torch.cat([vector[None], math.copysign(float(vector.norm()), multiple) * null.units])
+        concepts = [concept.ids for concept in null.concepts]
+        site = bench.dictionary.output_site
+        found = concept_changes(bench.runs, ids, site, rows, concepts, changes.clean_log_probs)
+        own = found.change[0].numpy()
+        band = null_band(found.change[1:].mean(dim=1).numpy())
+        if not np.isfinite(own).all() or band is None:
+            continue
+        points.append(
+            DosePoint(
+                multiple=multiple,
+                kl=float(found.kl[0].mean()),
+                change=float(own.mean()),
+                interval=mean_interval(own, documents, seed=seed),
+                null_low=band.low,
+                null_high=band.high,
+            )
+        )
+    return tuple(points)
+
+
+def _beyond(dose: Sequence[DosePoint], multiple: float) -> bool:
+    """Whether the concept rises beyond the null at one strength, with all of its interval above 0."""
+    return any(p.change > p.null_high and p.interval.low > 0 for p in dose if p.multiple == multiple)
+
+
+def _shifts(changes: NextTokenChanges, direction: int, *, rising: bool) -> tuple[TokenShift, ...]:
+    """Tokens that gain (or lose) most: ranked by what they add to the KL, as concepts are; of those that
+    fall, by clean * log(clean / steered), what they add to the KL the other way round."""
+    steered, change = changes.steered[direction], changes.log_change[direction]
+    if rising:
+        weight = changes.contribution[direction]
+        fits = (steered > changes.clean) & (weight > 0)
+    else:
+        weight = -changes.clean * change
+        fits = (steered < changes.clean) & (weight > 0)
+    special = torch.from_numpy(changes.vocabulary.special[: len(weight)])
+    top = weight.masked_fill(~fits | special, 0.0).topk(min(SHOWN, len(weight)))
+    texts = changes.vocabulary.texts
+    return tuple(
+        TokenShift(
+            token=texts[i], change=float(change[i]), clean=float(changes.clean[i]), steered=float(steered[i])
+        )
+        for i, value in zip(top.indices.tolist(), top.values.tolist(), strict=True)
+        if value > 0
+    )

@@ -6,8 +6,9 @@ number per direction and token, and one per direction and prompt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -67,7 +68,7 @@ def next_token_changes(
         ProbeError: the subject gives no finite numbers even without any direction.
     """
     clean = clean_next(runs, prompts)
-    reduced = [_reduced(clean, _steered(runs, prompts, site, vector)) for vector in vectors]
+    reduced = [_reduced(clean, steered) for steered in _steered(runs, prompts, site, vectors)]
     return NextTokenChanges(
         vocabulary=runs.subject.vocabulary,
         clean=clean.exp().mean(dim=0),
@@ -101,8 +102,7 @@ def concept_changes(
     clean = clean_next(runs, prompts) if clean is None else clean
     changes: list[torch.Tensor] = []
     kls: list[torch.Tensor] = []
-    for vector, ids in zip(vectors, concepts, strict=True):
-        steered = _steered(runs, prompts, site, vector)
+    for steered, ids in zip(_steered(runs, prompts, site, vectors), concepts, strict=True):
         changes.append(log_odds_change(clean, steered, ids))
         kls.append(_kl(clean, steered))
     return ConceptChanges(torch.stack(changes), torch.stack(kls))
@@ -135,6 +135,8 @@ def log_odds_change(
     return _log_odds(steered_log_probs, ids) - _log_odds(clean_log_probs, ids)
 
 
+_CELLS = 1 << 24
+"""Log-probabilities held at once: 64 MiB."""
 _CERTAIN = -1e-7
 """Log-probability beyond which float32 cannot tell a probability from 1: log-odds stay below 16."""
 
@@ -145,9 +147,22 @@ def _log_odds(log_probs: Float[torch.Tensor, "rows vocab"], ids: Sequence[int]) 
 
 
 def _steered(
-    runs: InterventionRuns, prompts: Sequence[Prompt], site: SiteRef, vector: Float[torch.Tensor, " d"]
-) -> Float[torch.Tensor, "prompts vocab"]:
-    return runs.next_log_probs(prompts, AddVectors(site, vector[None]))
+    runs: InterventionRuns,
+    prompts: Sequence[Prompt],
+    site: SiteRef,
+    vectors: Float[torch.Tensor, "directions d"],
+) -> Iterator[Float[torch.Tensor, "prompts vocab"]]:
+    """Log-probabilities under each vector in turn, a few vectors at once.
+
+    The first runs alone, in the same batches as the clean subject: it is the one that is judged, and a
+    vector of zeros must change nothing to the bit.
+    """
+    n = len(prompts)
+    at_once = max(1, _CELLS // (n * runs.subject.n_named_tokens))
+    for start, stop in pairwise([0, *range(1, len(vectors), at_once), len(vectors)]):
+        own = vectors[start:stop]
+        change = AddVectors(site, own.repeat_interleave(n, dim=0))
+        yield from runs.next_log_probs(tuple(prompts) * len(own), change).split(n)
 
 
 def _kl(
