@@ -18,7 +18,7 @@ from glossator.agents.causal.bench import CausalBench
 from glossator.agents.causal.next_token_changes import clean_next, log_odds_change
 from glossator.probes.interventions.intervention import AddVectors
 from glossator.probes.interventions.runs import InterventionRuns, Prompt
-from glossator.probes.interventions.steering_prompts import draw_prompts
+from glossator.probes.interventions.steering_prompts import FEWEST, draw_prompts
 from glossator.probes.interventions.strength_search import next_token_kl
 from glossator.probes.token_effects import to_residual
 from glossator.records import ContextFamily, SiteKind, SiteRef
@@ -58,7 +58,12 @@ class Moved(NamedTuple):
 
 
 def clean_families(bench: CausalBench, feature: int, seed: int) -> tuple[CleanFamily, ...]:
-    """Sealed prompts of each family that has any, and their clean next token: each run once."""
+    """Sealed prompts of each family that has enough, and their clean next token: each run once.
+
+    Raises:
+        ProbeError: there are hardly any prompts, or the untouched subject gives no finite numbers.
+        UserError: the feature never fires on `explore`.
+    """
     settings = bench.settings
     drawn = draw_prompts(
         bench.room.sealed,
@@ -67,11 +72,12 @@ def clean_families(bench: CausalBench, feature: int, seed: int) -> tuple[CleanFa
         per_family=settings.per_family,
         tokens=settings.prompt_tokens,
         seed=seed,
+        max_activation=bench.steered(feature).max_activation,
     )
     families: list[CleanFamily] = []
     for family in ContextFamily:
         prompts = tuple(p.ids for p in drawn if p.family is family)
-        if prompts:
+        if len(prompts) >= FEWEST:
             families.append(CleanFamily(family, prompts, clean_next(bench.runs, prompts)))
     return tuple(families)
 

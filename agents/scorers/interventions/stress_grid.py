@@ -38,7 +38,7 @@ from glossator.agents.scorers.interventions.grid_rows import (
     moved,
 )
 from glossator.probes.intervals import Ends, t_quantile
-from glossator.records import StrengthCalibration, StressCell
+from glossator.records import KlTarget, StrengthCalibration, StressCell
 
 WRONG_SIGN = "wrong sign"
 WITHIN_NULL = "within what random directions do"
@@ -100,17 +100,24 @@ def stress_grid(
 
 
 def grid_levels(up: StrengthCalibration, down: StrengthCalibration | None) -> tuple[Level, ...]:
-    """The calibrated strengths of both signs, weakest first in each."""
+    """The calibrated strengths of both signs, weakest first in each.
+
+    A level that no safe strength reaches fails upwards, where it says that the feature does too little. It
+    is left out downwards, where it says nothing: what turning down can do ends where the
+    concept has no probability left to lose, and KL there is bounded by -log(1 - that probability).
+    """
     return tuple(
-        Level(
-            c.sign * target.target,
-            c.sign * abs(target.multiple),
-            not target.reached and target.kl < target.target * (1 - c.tolerance),
-        )
+        Level(c.sign * target.target, c.sign * abs(target.multiple), too_weak(c, target))
         for c in (up, down)
         if c is not None
         for target in sorted(c.targets, key=lambda t: t.target)
+        if c.sign > 0 or not too_weak(c, target)
     )
+
+
+def too_weak(calibration: StrengthCalibration, target: KlTarget) -> bool:
+    """No safe strength reaches the target; one that was jumped over is judged at what it has."""
+    return not target.reached and target.kl < target.target * (1 - calibration.tolerance)
 
 
 def null_band(changes: Float[np.ndarray, " directions"]) -> Ends | None:

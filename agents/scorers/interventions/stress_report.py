@@ -13,7 +13,7 @@ from glossator.agents.scorers.interventions.comparison_directions import (
 )
 from glossator.agents.scorers.interventions.grid_rows import clean_families, joined
 from glossator.agents.scorers.interventions.stress_grade import grade, score_check
-from glossator.agents.scorers.interventions.stress_grid import stress_grid
+from glossator.agents.scorers.interventions.stress_grid import stress_grid, too_weak
 from glossator.agents.scorers.interventions.working_band import working_band
 from glossator.records import (
     ContextFamily,
@@ -86,4 +86,10 @@ def _missing(cells: Sequence[StressCell], down: StrengthCalibration | None) -> t
         return ()
     present = {cell.family for cell in cells}
     families = [f"not tested: no sealed prompts of {f}" for f in ContextFamily if f not in present]
-    return (*families, *(["not tested: turning the feature down"] if down is None else []))
+    if down is None:
+        return (*families, "not tested: turning the feature down")
+    unreached = [t for t in down.targets if too_weak(down, t)]
+    return (
+        *families,
+        *(f"not tested: KL {t.target:g} downwards, which ends at {t.kl:.2g}" for t in unreached),
+    )
