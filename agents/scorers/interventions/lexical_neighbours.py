@@ -123,7 +123,7 @@ def _finding(words: TestWords, trials: _Trials) -> Finding:
             f"{len(own.fires)} places with {_listed(words.concept)} and {len(alike.fires)} with words that "
             f"look like them ({_listed(words.lexical_words)}); {FEWEST} of each are needed"
         )
-    if own.rate - usual < LEAST_OWN:
+    if own.rate - usual < LEAST_OWN or own.ends.low <= usual:
         return Finding.none(
             f"the feature fires on {own.rate:.0%} of the label's own words ({_listed(words.concept)}) and on "
             f"{usual:.0%} of others, so there is nothing to compare with"
@@ -146,10 +146,8 @@ def _minus(ends: Ends, usual: float) -> Ends:
 
 def ratio_ends(top: float, top_ends: Ends, bottom: float, bottom_ends: Ends) -> Ends:
     """Interval of `top / bottom` from the intervals of both, at least 0 (MOVER-R, Donner and Zou 2012,
-    https://doi.org/10.1177/0962280210391076); open above where `bottom` may be 0."""
+    https://doi.org/10.1177/0962280210391076); `bottom` and its lower end must be above 0."""
     top, low, high = max(0.0, top), max(0.0, top_ends.low), max(0.0, top_ends.high)
-    if bottom_ends.low <= 0:
-        return Ends(0.0, math.inf)
     product = top * bottom
 
     def end(numerator: float, denominator: float, sign: int) -> float:
@@ -178,16 +176,18 @@ def _words(words: TestWords, trials: _Trials, confounded: list[str], passed: boo
     alike = trials.lexical
     most = sorted(alike.by_word().items(), key=lambda item: (-item[1][0] / item[1][1], item[0]))
     firing = ", ".join(f"{w} {fired} of {n}" for w, (fired, n) in most[:6] if fired)
+    own, near = trials.concept, trials.semantic
     parts = [
-        f"the feature fires on {trials.concept.rate:.0%} of {len(trials.concept.fires)} places with the label's "
-        f"words ({_listed(words.concept)}), on {alike.rate:.0%} of {len(alike.fires)} with words that only look "
+        f"the feature fires on {own.rate:.0%} of {len(own.fires)} places with the label's words "
+        f"({_listed(words.concept)}), on {alike.rate:.0%} of {len(alike.fires)} with words that only look "
         f"like them ({_listed(tuple(alike.by_word()))}), and on {trials.control.rate:.0%} of other words",
         f"firing most: {firing}" if firing else "",
         f"most words that look like {_listed(confounded)} fire" if confounded else "",
-        f"words near in meaning ({_listed(words.semantic)}): {trials.semantic.rate:.0%} of "
-        f"{len(trials.semantic.fires)}" if len(trials.semantic.fires) else "",
+        f"words near in meaning ({_listed(words.semantic)}): {near.rate:.0%} of {len(near.fires)}"
+        if len(near.fires)
+        else "",
         "too few places to tell" if passed is None else "",
-    ]  # fmt: skip
+    ]
     return "; ".join(p for p in parts if p)
 
 
@@ -196,7 +196,7 @@ def _listed(words: tuple[str, ...] | list[str], most: int = 5) -> str:
 
 
 def _payload(words: TestWords, trials: _Trials | None) -> dict[str, object]:
-    chosen = {
+    chosen: dict[str, object] = {
         "concept": list(words.concept),
         "lexical": {word: list(near) for word, near in words.lexical.items()},
         "semantic": list(words.semantic),

@@ -98,7 +98,7 @@ def weak_activations(room: ScoringRoom, explanation: Explanation) -> Checked:
     }
     bound = max(BOUND, usual)
     finding = _finding(weak, bands, usual, bound)
-    recipe = {"edges": EDGES, "weak": WEAK, "seed": seed, "draws": draws}
+    recipe = {"edges": list(EDGES), "weak": list(WEAK), "seed": seed, "draws": draws}
     return checked(room, explanation, NAME, bound, finding, recipe, payload)
 
 

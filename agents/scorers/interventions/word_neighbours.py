@@ -8,7 +8,6 @@ sharing meaning: another form of the word, a word derived from it, or sentence e
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
-from os.path import commonprefix
 
 import numpy as np
 from jaxtyping import Float
@@ -50,7 +49,7 @@ def shares_letters(word: str, other: str) -> bool:
     if word == other or not (word.isalpha() and other.isalpha()) or min(len(word), len(other)) < 2:
         return False
     short, long = sorted((word, other), key=len)
-    common = len(commonprefix([short, long]))
+    common = _shared(short, long)
     if common == len(short) or (common >= _LEAST_SHARED and 2 * common >= len(short)):
         return True
     if len(short) < _LEAST_INSIDE:
@@ -58,10 +57,20 @@ def shares_letters(word: str, other: str) -> bool:
     return short in long or _one_letter_apart(short, long)
 
 
+def _shared(word: str, other: str) -> int:
+    """Length of the common beginning."""
+    n = 0
+    for a, b in zip(word, other, strict=False):
+        if a != b:
+            break
+        n += 1
+    return n
+
+
 def _one_letter_apart(short: str, long: str) -> bool:
     if len(long) - len(short) > 1:
         return False
-    at = len(commonprefix([short, long]))
+    at = _shared(short, long)
     return short[at + (len(short) == len(long)) :] == long[at + 1 :]
 
 
@@ -87,7 +96,6 @@ def _derived(long: str, short: str) -> bool:
         stems.add(short[:-1])
     if short[-1] == "y":
         stems.add(short[:-1] + "i")
-    stems = {s for s in stems if len(s) >= _LEAST_SHARED}
     plain = long.removesuffix("'s").removesuffix("s") if long.endswith("s") else long
     return any(
         long[len(s) :] in _DERIVING or plain[len(s) :] in _DERIVING for s in stems if long.startswith(s)
@@ -96,7 +104,7 @@ def _derived(long: str, short: str) -> bool:
 
 def letters_shared(word: str, other: str) -> float:
     """How alike two words look: the common beginning, of the longer word's length."""
-    return len(commonprefix([word, other])) / max(len(word), len(other), 1)
+    return _shared(word, other) / max(len(word), len(other), 1)
 
 
 def lexical_neighbours_of(
