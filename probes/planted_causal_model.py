@@ -137,6 +137,8 @@ GENERIC = 8.0
 READ = 1.4
 """Scale of an unembedding row's generic part: logits vary by about one nat."""
 UNWANTED = -8.0
+PICKING = 2.0
+"""How sharply the head of the hash picks."""
 
 
 def _token_vectors(
@@ -183,16 +185,19 @@ def _fill_block(
     value, out = draw(D, D) * reads, 0.25 * draw(D, D) * writes[:, None]
     gate, up = draw(HIDDEN, D) * reads, draw(HIDDEN, D) * reads
     down = 0.4 * draw(D, HIDDEN) * writes[:, None]
-    if number == 0:  # head 0 looks at one or two tokens, and leaves them in scratch
-        query[:head] *= 4
-        out[layout.scratch, :head] = torch.randn(_SCRATCH, head, generator=generator) * 0.05
-    if number == 1:
+    if number == 0:  # what the context holds on average is left in scratch …
+        out[layout.scratch] = torch.randn(_SCRATCH, D, generator=generator) * 0.1
+    if number == 1:  # … by which a head picks earlier tokens, of which the MLP makes the hash
+        for matrix in (query, key):
+            matrix[:head] = 0.0
+            matrix[:head, layout.scratch] = torch.randn(head, _SCRATCH, generator=generator) * PICKING
+        out[layout.scratch, :head] = torch.randn(_SCRATCH, head, generator=generator) * 0.2
         for matrix in (gate, up):
-            matrix[:_HASHING] *= 0.25
-            matrix[:_HASHING, layout.scratch] = torch.randn(_HASHING, _SCRATCH, generator=generator) * 4.0
+            matrix[:_HASHING] = 0.0
+            matrix[:_HASHING, layout.scratch] = torch.randn(_HASHING, _SCRATCH, generator=generator)
         hashed = layout.span("hashed")
         down[:, :_HASHING] = 0.0
-        down[hashed, :_HASHING] = torch.randn(len(layout.hashed), _HASHING, generator=generator) * 0.004
+        down[hashed, :_HASHING] = torch.randn(len(layout.hashed), _HASHING, generator=generator) * 0.01
     for module, matrix in (
         (attention.q_proj, query @ rotation.T), (attention.k_proj, key @ rotation.T),
         (attention.v_proj, value @ rotation.T), (attention.o_proj, rotation @ out),

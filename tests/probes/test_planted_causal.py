@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from glossator.probes.activation_index import ActivationIndex
 from glossator.probes.planted_causal import FEATURES, KINDS, SIBLINGS, SITE, PlantedCausal, planted_causal
 from glossator.probes.predicate_evaluation import evaluate
 from glossator.probes.sealed_split import open_sealed
+from glossator.probes.split_view import AnyView
 
 OPENERS = ("I think that", "The first thing we saw was", "It was late when", "She looked at the", "They had")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Matrices this small take longer on several threads, much longer where cores are shared."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @cache
@@ -24,7 +35,13 @@ def planted() -> PlantedCausal:
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> ActivationIndex:
+    torch.set_num_threads(1)  # a module's fixture comes before `one_thread`
     return planted().index(tmp_path_factory.mktemp("planted_causal") / "index")
+
+
+@cache
+def clean_log_probs(text: str) -> Float[torch.Tensor, " vocab"]:
+    return last_log_probs(text)
 
 
 def last_log_probs(
@@ -51,7 +68,7 @@ def kl(name: str, units: float) -> float:
     vector = units * planted().dictionary.directions()[planted().features[name]]
     values: list[float] = []
     for opener in OPENERS:
-        clean, steered = last_log_probs(opener), last_log_probs(opener, vector)
+        clean, steered = clean_log_probs(opener), last_log_probs(opener, vector)
         values.append(float((clean.exp() * (clean - steered)).sum()))
     return float(np.mean(values))
 
@@ -59,7 +76,7 @@ def kl(name: str, units: float) -> float:
 def rise(ids: list[int], vector: Float[torch.Tensor, " d"]) -> float:
     """Mean change of the log-probability that the next token is one of `ids`."""
     changes = [
-        last_log_probs(t, vector)[ids].logsumexp(0) - last_log_probs(t)[ids].logsumexp(0) for t in OPENERS
+        last_log_probs(t, vector)[ids].logsumexp(0) - clean_log_probs(t)[ids].logsumexp(0) for t in OPENERS
     ]
     return float(torch.stack(changes).mean())
 
@@ -100,21 +117,20 @@ def test_predictable_features_fire_on_their_words_and_nowhere_else(index: Activa
 
 @pytest.mark.parametrize("name", ["output", "neither"])
 def test_no_token_says_where_the_unpredictable_features_fire(index: ActivationIndex, name: str):
-    def rates(view: ActivationIndex, split: str) -> Float[np.ndarray, " vocab"]:
-        text = getattr(view, split).text
-        fires = np.zeros(len(text), dtype=bool)
-        fires[getattr(view, split).firings(planted().features[name]).position] = True
-        shape = len(planted().subject.vocabulary)
-        count = np.bincount(text.ids, minlength=shape)
-        return np.bincount(text.ids[fires], minlength=shape) / np.maximum(count, 1)
+    def ids_and_firing(view: AnyView) -> tuple[Int[np.ndarray, " tokens"], Bool[np.ndarray, " tokens"]]:
+        fires = np.zeros(len(view.text), dtype=bool)
+        fires[view.firings(planted().features[name]).position] = True
+        return np.asarray(view.text.ids)[view.text.eligible], fires[view.text.eligible]
 
-    likely = rates(index, "explore") > np.quantile(rates(index, "explore"), 0.95)
-    text = index.validate.text
-    held = likely[text.ids]
-    fires = np.zeros(len(text), dtype=bool)
-    fires[index.validate.firings(planted().features[name]).position] = True
-    recall, false_alarms = held[fires].mean(), held[~fires].mean()
-    assert (recall + 1 - false_alarms) / 2 < 0.72
+    ids, fires = ids_and_firing(index.explore)
+    n = len(planted().subject.vocabulary)
+    rate = np.bincount(ids[fires], minlength=n) / np.maximum(np.bincount(ids, minlength=n), 1)
+    ids, fires = ids_and_firing(index.validate)
+    found: list[float] = []
+    for quantile in (0.5, 0.8, 0.9, 0.95):  # the tokens after which it fires most, learnt on explore
+        held = (rate > np.quantile(rate, quantile))[ids]
+        found.append((held[fires].mean() + 1 - held[~fires].mean()) / 2)
+    assert max(found) < 0.67
 
 
 def test_labels_of_clean_and_input_hold_where_they_fire_and_that_of_output_does_not(index: ActivationIndex):
