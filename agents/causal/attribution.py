@@ -130,17 +130,17 @@ def output_token(subject: Subject, word: str) -> int:
     Raises:
         UnknownNameError: it is several tokens, or none.
     """
+    if not word.strip():
+        raise UnknownNameError(f"the token {word!r} is empty: give a word")
     # Inside a text a word nearly always follows a space, so that form is meant where it is a token.
     for text in (f" {word}", word):
         ids = subject.tokenize([text])[0]
-        if len(ids) == 1 and subject.vocabulary.texts[ids[0]].strip() == word.strip() != "":
+        if len(ids) == 1 and subject.vocabulary.texts[ids[0]].strip() == word.strip():
             return ids[0]
     pieces = [subject.vocabulary.texts[i] for i in subject.tokenize([f" {word}"])[0]]
     raise UnknownNameError(
         f"{word!r} is not one token of {subject.name} but {len(pieces)}: {pieces}; give one token, such as "
         f"{pieces[0]!r}"
-        if pieces
-        else f"the token {word!r} is empty: give a word"
     )
 
 

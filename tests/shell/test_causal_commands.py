@@ -9,7 +9,8 @@ import pytest
 
 from glossator.cli import run
 from glossator.memory.ledger import Ledger
-from glossator.records import Evidence, EvidenceKind, FeatureRef
+from glossator.records import Evidence, EvidenceKind
+from tests.shell.causal_fixtures import DEAD, PlantedProject, attention_project, planted_project
 from tests.shell.shell_fixtures import tiny_project
 
 TEXT = "law court cat dog river number"
@@ -166,11 +167,14 @@ def test_attribution_asks_about_each_next_token_or_a_given_one(
         (["steer", "{live}", "law", "--site", "0.resid"], "belongs to site '1.mlp_hidden'"),
         (["ablate", "{live}", "--text", "  "], "the text is empty"),
         (["ablate", "{live}", "--text", "e"], "is a single token"),
-        (["ablate", "{live}", "--text", "law " * 30], "takes 64"),
+        (["ablate", "{live}", "--text", "law " * 60], "takes 64"),
         (["ablate", "{live}", "--text", "law", "--by", "nothing"], "choose one of zero, mean, resample"),
-        (["attribute", "{live}", "--text", "law", "--token", "court of law"], "is not one token of tiny-llama"),
+        (
+            ["attribute", "{live}", "--text", "law", "--token", "court of law"],
+            "is not one token of tiny-llama",
+        ),
         (["attribute", "{live}", "--text", "law", "--token", ""], "the token '' is empty"),
-        (["attribute", "{live}", "--text", "law " * 30], "takes 64"),
+        (["attribute", "{live}", "--text", "law " * 60], "takes 64"),
         (["effects", "999"], "the dictionary has 40, numbered 0-39"),
         (["stress", "nonsense"], "unknown feature 'nonsense'"),
     ],
@@ -184,3 +188,95 @@ def test_bad_input_says_what_to_change(
     assert message in captured.err
     assert "Traceback" not in captured.err
     assert captured.out == ""
+
+
+@pytest.fixture(scope="module")
+def attention(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return attention_project(tmp_path_factory.mktemp("attention"))
+
+
+def test_heads_and_sources_add_up_to_what_the_encoder_computes(
+    attention: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["attribute", "5", "--text", TEXT, *attention]) == 0
+    found = only_line(capsys)
+    sources = found["sources"]
+    total = sum(h["contribution"] for h in sources["heads"]) + sources["other_heads"] + sources["bias"]
+    assert total == pytest.approx(sources["preactivation"], abs=1e-4)
+    assert len(sources["heads"]) == 4
+    assert sources["activation"] == max(t["activation"] for t in found["tokens"][1:])
+    assert found["tokens"][sources["position"]]["token"] == sources["token"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["steer", str(DEAD), "law"],
+        ["ablate", str(DEAD), "--text", TEXT],
+        ["attribute", str(DEAD), "--text", TEXT],
+        ["effects", str(DEAD)],
+        ["stress", str(DEAD)],
+    ],
+)
+def test_a_feature_that_never_fires_has_no_strength(
+    attention: list[str], arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*arguments, *attention]) == 2
+    captured = capsys.readouterr()
+    assert f"feature {DEAD} never fires on the explore split" in captured.err
+    assert captured.out == ""
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> PlantedProject:
+    return planted_project(tmp_path_factory.mktemp("planted"))
+
+
+def test_effects_of_a_planted_feature_are_found_kept_and_used(
+    planted: PlantedProject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    feature = planted.truth.features["clean"]
+    assert run(["effects", str(feature), "--out", str(tmp_path), *planted.flags]) == 0
+    found = only_line(capsys)
+    concept = found["effects"]["concept"]
+    assert concept
+    assert set(concept) <= set(planted.truth.concepts["clean"])
+    assert (tmp_path / f"effects-{feature}.html").is_file()
+    kept = stored(planted.flags, found["evidence"])
+    assert kept.kind is EvidenceKind.EFFECTS
+    with Ledger.open(home(planted.flags) / "ledger.sqlite") as ledger:
+        strengths = ledger.latest_evidence(kept.feature, EvidenceKind.STRENGTHS)
+        assert strengths is not None
+        assert strengths.payload == found["up"]
+    assert run(["effects", str(feature), *planted.flags]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == found
+    assert "measured before" in captured.err
+    # A steered text now shows which of its tokens the feature is known to raise.
+    assert run(["steer", str(feature), "the", "--strength", "kl=2", "--samples", "8", *planted.flags]) == 0
+    steered = only_line(capsys)
+    assert steered["concept"] == concept
+    shares = {
+        c["name"]: sum(s["concept_share"] for s in c["continuations"])
+        for c in steered["prompts"][0]["columns"]
+    }
+    assert shares["steered"] > shares["clean"]
+    assert shares["steered"] > shares["random direction"]
+
+
+def test_a_stress_report_is_kept_with_its_failing_cells(
+    planted: PlantedProject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    feature = planted.truth.features["clean"]
+    asked = ["stress", str(feature), "--out", str(tmp_path), *planted.flags]
+    assert run(asked) == 0
+    found = only_line(capsys)
+    assert found["grade"] in "ABCDF"
+    assert found["cells"]
+    assert {"lexical neighbours", "siblings", "weak activations"} <= {c["name"] for c in found["checks"]}
+    assert stored(planted.flags, found["evidence"]).kind is EvidenceKind.STRESS
+    assert found["grade"] in (tmp_path / f"stress-{feature}.html").read_text()
+    assert run(asked) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == found
+    assert "tested before" in captured.err
