@@ -5,12 +5,11 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from pydantic import JsonValue
-from transformers.generation.utils import GenerationMixin
 
 from benchmarks.intervention_planted import SIBLINGS
 from benchmarks.report_form import Row
@@ -180,9 +179,18 @@ def row_prompts(bench: CausalBench, n: int, tokens: int = 16) -> list[Prompt]:
     return [tuple(text.ids[s : s + length].tolist()) for s in starts]
 
 
+@runtime_checkable
+class Generating(Protocol):
+    """What transformers' models with a `generate` share, without its many types."""
+
+    def generate(self, ids: torch.Tensor, **settings: object) -> object:
+        """The prompts with what follows them."""
+        ...
+
+
 def _generate(runs: InterventionRuns, rows: Sequence[Prompt], tokens: int) -> object:
     subject, model = runs.subject, runs.subject.model
-    assert isinstance(model, GenerationMixin)
+    assert isinstance(model, Generating)
     ids = torch.tensor(rows, device=subject.device)
     with subject.lock, torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
