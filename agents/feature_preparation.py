@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
+from glossator.agents.causal.causal_findings import CausalMeasurement
 from glossator.agents.embedded_analyst.analyst import AnalystReport, EmbeddedAnalyst
 from glossator.agents.feature_evidence import EvidenceSettings, FeatureEvidence, gather_evidence
 from glossator.agents.scorers import FeatureNeighbours, ScoringRoom, open_scoring_room
@@ -32,6 +33,16 @@ class LabelledFeature(NamedTuple):
 
     card: FeatureCard
     evidence: tuple[Evidence, ...]
+
+
+    def with_causes(self, found: CausalMeasurement | str) -> LabelledFeature:
+        """The same with what the feature causes, or with why that is not known."""
+        if isinstance(found, str):
+            card = self.card.model_copy(update={"causal_missing": found})
+            return LabelledFeature(card, self.evidence)
+        evidence = tuple({e.id: e for e in (*self.evidence, *found.evidence)}.values())
+        update = {"causal": found.findings, "evidence": tuple(e.id for e in evidence)}
+        return LabelledFeature(self.card.model_copy(update=update), evidence)
 
 
 class PreparedFeature(NamedTuple):

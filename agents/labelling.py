@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from glossator.agents.causal.causal_findings import CausalMeasurement, Causes
 from glossator.agents.embedded_analyst.analyst import AnalystReport
-from glossator.agents.feature_preparation import FeaturePreparation, LabelledFeature
+from glossator.agents.feature_preparation import FeaturePreparation, LabelledFeature, PreparedFeature
 from glossator.agents.scorers import ScoredExplanation, score_explanation
 from glossator.agents.verdict import decide
+from glossator.errors import ProbeError, UserError
 from glossator.probes.activation_index import ActivationIndex
 from glossator.probes.dictionary import Dictionary
 from glossator.probes.text_embedder import TextEmbedder
@@ -25,8 +27,9 @@ GROUP = 50
 class FeatureLabeller:
     """Labels features with the embedded analyst alone."""
 
-    def __init__(self, preparation: FeaturePreparation) -> None:
-        self._preparation = preparation
+    def __init__(self, preparation: FeaturePreparation, causes: Causes | None = None) -> None:
+        """With `causes`, each feature is turned up and down as well."""
+        self._preparation, self._causes = preparation, causes
 
     def label(self, features: Sequence[int]) -> Iterator[LabelledFeature]:
         """Label `features` in order; each is given out as soon as it is finished."""
@@ -50,7 +53,19 @@ class FeatureLabeller:
         verdict = decide(room.facts(ref), feature.embedded, scored.scores, feature.tried)
         evidence = (*feature.shown.evidence, *scored.evidence)
         card = self._preparation.card(feature, feature.embedded, scored.scores, evidence, verdict)
-        return LabelledFeature(card, evidence)
+        made = LabelledFeature(card, evidence)
+        return made if self._causes is None else made.with_causes(self._caused(self._causes, made, feature))
+
+    def _caused(
+        self, causes: Causes, made: LabelledFeature, feature: PreparedFeature
+    ) -> CausalMeasurement | str:
+        if feature.unfit is not None:
+            return feature.unfit
+        try:
+            measured = causes.measure(feature.ref.index)
+            return causes.finish(measured, causes.explain(measured), label_scores=made.card.scores)
+        except (UserError, ProbeError) as error:  # of this feature: the run goes on with the others
+            return str(error)
 
 
 def label_features(
@@ -61,6 +76,7 @@ def label_features(
     *,
     embedder: TextEmbedder | None,
     names: FeatureNames,
+    causes: Callable[[FeaturePreparation], Causes] | None = None,
 ) -> Iterator[LabelledFeature]:
     """Label `features` of `index` in order, without an LLM.
 
@@ -71,9 +87,10 @@ def label_features(
         features: feature indices.
         embedder: sentence embedder, or None to do without (no embedding scores, no near windows).
         names: what subject and dictionary are called in the ledger.
+        causes: what measures what features cause, over the same splits; None leaves that out.
 
     Raises:
         UnknownNameError: for an index that the dictionary does not have.
     """
     preparation = FeaturePreparation(index, dictionary, effects, embedder=embedder, names=names)
-    return FeatureLabeller(preparation).label(features)
+    return FeatureLabeller(preparation, causes and causes(preparation)).label(features)

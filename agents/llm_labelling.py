@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from glossator.agents.admission import Admission
+from glossator.agents.causal.causal_findings import Causes
 from glossator.agents.explainers.explain_feature import explain_feature
 from glossator.agents.explainers.explainer_settings import ExplainerSettings
 from glossator.agents.explainers.material import Material, OpenViews
@@ -22,6 +23,7 @@ from glossator.agents.explainers.validated import ExplainedFeature, ValidatedCan
 from glossator.agents.feature_preparation import FeaturePreparation, LabelledFeature, PreparedFeature
 from glossator.agents.llm_calls.budget import Budget
 from glossator.agents.llm_calls.call_room import CallRoom
+from glossator.agents.llm_causes import CausesReading
 from glossator.agents.scorers import score_explanation
 from glossator.agents.scorers.leakage import flagged
 from glossator.agents.scorers.llm_bench import Activate, LlmBench, Losses
@@ -60,6 +62,8 @@ class LlmLabelling:
     """Features in work at once."""
     on_choice: Callable[[PromptSizeChoice], None] | None = None
     """Told how many windows per prompt were chosen, and why."""
+    causes: Causes | None = None
+    """Turns each feature up and down as well; None leaves that out, as a rehearsal does."""
     expected: LlmSpending | None = None
     """What one feature is expected to cost; under a budget, none is begun that would not be finished."""
 
@@ -173,7 +177,10 @@ class LlmLabeller:
             unmarked = await self._explain(feature, bench.reader)
             explained = await loop.run_in_executor(self._computing, self._quotes_marked, feature, unmarked)
             scored = await self._score_all(feature, explained, others, bench)
-        made = self._card(feature, explained, scored, bench.reader.name)
+            made = self._card(feature, explained, scored, bench.reader.name)
+            if self._asked.causes is not None:
+                reading = CausesReading(self._asked.causes, self._calls, bench.reader, self._computing)
+                made = made.with_causes(await reading.of(feature.ref, made.card.scores))
         return LabelledFeature(made.card.model_copy(update={"spending": meter.spending}), made.evidence)
 
     async def _explain(self, feature: PreparedFeature, reader: LlmReader) -> ExplainedFeature:

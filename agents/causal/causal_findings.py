@@ -7,15 +7,17 @@ scores come from `sealed`. What cannot be done is a note, not an error: the othe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+import glossator
 from glossator.agents.causal.bench import CausalBench
-from glossator.agents.causal.effect_explanation import effect_explanation, promoted_explanation
+from glossator.agents.causal.effect_explanation import effect_explanation
 from glossator.agents.causal.effects import measure_effects
+from glossator.agents.causal.promoted_explanation import promoted_explanation
 from glossator.agents.causal.random_effects import ExplainedDirections, explained_random
 from glossator.agents.causal.role import feature_role
 from glossator.agents.scorers.interventions.intervention_scores import intervention_scores
@@ -26,6 +28,7 @@ from glossator.records import (
     CausalFindings,
     EffectFindings,
     Evidence,
+    EvidenceKind,
     Explanation,
     InterventionScore,
     Score,
@@ -48,7 +51,7 @@ class MeasuredCauses(NamedTuple):
 
 
 class CausalMeasurement(NamedTuple):
-    """One finished feature, and the evidence behind its scores."""
+    """One finished feature, and the evidence: the findings themselves, then what is behind their scores."""
 
     findings: CausalFindings
     evidence: tuple[Evidence, ...]
@@ -131,7 +134,26 @@ class Causes:
             role=feature_role(label_scores, scores, measured.effects, reader=reader),
             notes=(*notes, *_unreached(measured)),
         )
-        return CausalMeasurement(findings, evidence)
+        own = Evidence.of(
+            self.bench.ref(measured.feature),
+            EvidenceKind.EFFECTS,
+            self.recipe,
+            findings.model_dump(mode="json"),
+        )
+        return CausalMeasurement(findings, (own, *evidence))
+
+    @property
+    def recipe(self) -> dict[str, object]:
+        """What to do to measure it again, the feature apart."""
+        settings = asdict(self.bench.settings)
+        return {
+            "measured": "causes",
+            "index": self.bench.room.index_identity,
+            "site": str(self.bench.dictionary.output_site),
+            "settings": settings | {"targets": list(settings["targets"])},
+            "dtype": str(self.bench.runs.subject.dtype).removeprefix("torch."),
+            "code": glossator.__version__,
+        }
 
 
 def _unreached(measured: MeasuredCauses) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from glossator.records import KlPoint
 
-GRID = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
+GRID = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Where most features of most dictionaries reach 0.1 to 3 nats; the grid goes on where it must."""
 _AIM = 0.3
 """Share of the tolerance that is aimed at."""

@@ -203,8 +203,8 @@ def largest_safe_multiple(
     meter = KlMeter(runs, prompts, steered)
 
     def safe(strengths: Sequence[float]) -> list[bool]:
-        finite = np.isfinite(meter([sign * s for s in strengths])).all(axis=1)
-        return [bool(ok) for ok in finite]
+        finite = np.isfinite(meter([sign * s for s in strengths]).sum(axis=1))
+        return np.atleast_1d(finite).tolist()
 
     # Where numbers overflow is known only to within many powers of ten: those first, then quarters.
     strengths = [upper * 10.0**-k for k in range(_DECADES)]

@@ -15,12 +15,13 @@ from glossator.records import FeatureCard, FeatureRef, content_id
 from glossator.session import Session
 
 if TYPE_CHECKING:
-    from glossator.agents.feature_preparation import LabelledFeature
+    from glossator.agents.causal.causal_findings import Causes
+    from glossator.agents.feature_preparation import FeaturePreparation, LabelledFeature
     from glossator.llm_plan import LlmPlan
     from glossator.llm_work import Estimate, LlmWork
     from glossator.probes.activation_index import ActivationIndex
 else:
-    ActivationIndex = Estimate = LabelledFeature = LlmPlan = LlmWork = Any
+    ActivationIndex = Causes = Estimate = FeaturePreparation = LabelledFeature = LlmPlan = LlmWork = Any
 
 
 class FinishedFeature(NamedTuple):
@@ -42,12 +43,14 @@ class LabellingRun:
         *,
         force: bool,
         plan: LlmPlan | None = None,
+        causal: bool = False,
     ) -> None:
         """A run over `features`; without a plan, no LLM is asked. `force` labels again, and answers that
-        the ledger holds still cost nothing."""
+        the ledger holds still cost nothing. `causal` measures what features cause, too."""
         self._session, self._index, self._features, self._plan = session, index, features, plan
+        self._causal = causal
         self._names = session.names()
-        self._key = _work_key(session, index, plan)
+        self._key = _work_key(session, index, plan, causal=causal)
         done = {} if force else session.ledger().items_done(self._key)
         wanted = {str(self._ref(i)) for i in features}
         kept = [card for name, card in done.items() if name in wanted]
@@ -93,7 +96,13 @@ class LabellingRun:
             features,
             embedder=self._session.embedder,
             names=self._names,
+            causes=self._causes if self._causal else None,
         )
+
+    def _causes(self, preparation: FeaturePreparation) -> Causes:
+        from glossator.causal_bench import open_causes
+
+        return open_causes(self._session, self._index, preparation.room)
 
     def _work(self) -> LlmWork:
         from glossator.agents.feature_preparation import FeaturePreparation
@@ -108,7 +117,8 @@ class LabellingRun:
             embedder=self._session.embedder,
             names=self._names,
         )
-        return Work(self._session, self._plan, preparation, self._features)
+        causes = self._causes(preparation) if self._causal else None
+        return Work(self._session, self._plan, preparation, self._features, causes=causes)
 
     def _ref(self, feature: int) -> FeatureRef:
         return FeatureRef(subject=self._names.subject, dictionary=self._names.dictionary, index=feature)
@@ -122,7 +132,7 @@ def _worth_repeating(card: FeatureCard) -> bool:
     return card.spending is not None and not ENDPOINT_FAILURES.isdisjoint(card.spending.unscored)
 
 
-def _work_key(session: Session, index: ActivationIndex, plan: LlmPlan | None) -> str:
+def _work_key(session: Session, index: ActivationIndex, plan: LlmPlan | None, *, causal: bool) -> str:
     """What decides a label, apart from the feature."""
     from glossator.agents.embedded_analyst.analyst import AUTHOR
     from glossator.prompts.prompt_file import all_prompts
@@ -136,4 +146,6 @@ def _work_key(session: Session, index: ActivationIndex, plan: LlmPlan | None) ->
     if plan is not None:
         prompts = [[ref.name, ref.sha256] for ref in all_prompts()]
         work |= {"llm": plan.work(session.settings), "prompts": prompts}
+    if causal:
+        work |= {"causal": True, "seed": session.settings.seed}
     return content_id("w", work)

@@ -13,13 +13,15 @@ from glossator.records import LlmSpending, ScoreMethod
 from glossator.session import Session
 
 if TYPE_CHECKING:
+    from glossator.agents.causal.causal_findings import Causes
     from glossator.agents.feature_preparation import FeaturePreparation
     from glossator.agents.llm_calls.call_room import CallRoom
     from glossator.agents.llm_labelling import LlmLabeller, LlmLabelling
     from glossator.agents.scorers.llm_bench import Activate, Losses
     from glossator.agents.window_reading.calibration import PromptSizeChoice
 else:
-    Activate = Losses = PromptSizeChoice = CallRoom = FeaturePreparation = LlmLabeller = LlmLabelling = Any
+    Activate = Causes = Losses = PromptSizeChoice = CallRoom = FeaturePreparation = Any
+    LlmLabeller = LlmLabelling = Any
 
 ASSUMED_ACCURACY = 0.85
 """Of readers, in an estimate: decides how many windows sequential reading is expected to take."""
@@ -55,6 +57,7 @@ class LlmWork:
         panel: Sequence[int],
         *,
         endpoints: Callable[[], Mapping[Role, ChatEndpoint]] | None = None,
+        causes: Causes | None = None,
     ) -> None:
         """The work of one plan.
 
@@ -64,9 +67,10 @@ class LlmWork:
             preparation: what is measured.
             panel: all features of the run, those that are done too: the first make the shuffled baseline.
             endpoints: how to open the models; by their specs where None.
+            causes: what measures what features cause; None leaves that out.
         """
         self._session, self._plan, self._preparation = session, plan, preparation
-        self._panel, self._open = tuple(panel), endpoints or self._by_spec
+        self._panel, self._open, self._causes = tuple(panel), endpoints or self._by_spec, causes
 
     def estimate(self, features: Sequence[int]) -> Estimate:
         """Go through a sample of `features` with likely answers instead of calls; nothing is stored."""
@@ -114,6 +118,7 @@ class LlmWork:
             activate=self._activate(dry=dry),
             losses=self._losses(dry=dry),
             on_choice=_say,
+            causes=None if dry else self._causes,
             side_by_side=max(2, min(16, settings.llm_slots)),
         )
 

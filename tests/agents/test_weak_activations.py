@@ -53,8 +53,8 @@ def value_of(check: StressCheck) -> float:
     return check.value
 
 
-@pytest.mark.parametrize(("share", "passed"), [(0.9, True), (0.3, False), (0.5, False)])
-def test_the_share_of_weak_firings_that_the_label_explains(share: float, passed: bool) -> None:
+@pytest.mark.parametrize(("share", "passed"), [(0.9, True), (0.3, False), (0.52, None)])
+def test_the_share_of_weak_firings_that_the_label_explains(share: float, passed: bool | None) -> None:
     checked = weak_activations(room(share), label())
     check = checked.check
     assert value_of(check) == pytest.approx(share)

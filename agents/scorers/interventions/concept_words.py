@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -26,11 +27,15 @@ from glossator.agents.scorers.interventions.word_occurrences import (
 from glossator.agents.scorers.room import ScoringRoom
 from glossator.probes.predicate_evaluation import evaluate
 from glossator.probes.split_view import OpenView
-from glossator.probes.word_table import WORD, fold
-from glossator.records import AnyOf, Explanation, Predicate
+from glossator.probes.word_table import WORD, fold, words_of
+from glossator.records import AnyOf, Explanation, Predicate, TokenIn
 
-MOST_CONCEPT, MOST_EACH, MOST_SEMANTIC, MOST_CONTROL = 12, 6, 12, 200
-_CONSIDERED = 24
+MOST_CONCEPT, MOST_SEMANTIC, MOST_CONTROL = 12, 12, 200
+MOST_LEXICAL, MOST_EACH, LEAST_EACH = 36, 18, 6
+"""Lexical neighbours of all concept words together, and of one: with fewer concept words each gets more."""
+LEAST_SHARE = 0.05
+"""Words on which the feature fires less than this share of how often it does on the first are accidents."""
+_CONSIDERED = 48
 _USUAL = 500
 """Frequent words among which semantic neighbours are looked for: embedding all would take minutes."""
 
@@ -50,6 +55,8 @@ class TestWords(NamedTuple):
     """Frequent words that are neither."""
     reach: int
     """Tokens after a word at which a firing counts as its own."""
+    forms: dict[str, str]
+    """How words are mostly written after a space; words that never stand after one are left out."""
 
     @property
     def lexical_words(self) -> tuple[str, ...]:
@@ -62,7 +69,8 @@ class _Vocabulary(NamedTuple):
 
     words: tuple[str, ...]
     satisfied: frozenset[str]
-    """Those at which the label holds in more than half of the places where they stand."""
+    """Those at which the label holds: anywhere, or in most places for a label about what stands before."""
+    forms: dict[str, str]
 
 
 def choose_test_words(
@@ -79,12 +87,13 @@ def choose_test_words(
     named = {fold(w) for w in WORD.findall(explanation.text)} if explanation.predicate is None else set[str]()
     barred = {*concept, *vocabulary.satisfied, *named}
     known = frozenset(vocabulary.words)
+    each = min(MOST_EACH, max(LEAST_EACH, MOST_LEXICAL // max(1, len(concept))))
     lexical, taken = dict[str, tuple[str, ...]](), set(barred)
     for word in concept:
         alike = lexical_neighbours_of(word, vocabulary.words, taken, known, _CONSIDERED)
         # A form of another concept word means what that word means.
-        apart = apart_in_meaning(_no_forms(alike, concept, known), concept, similarity, known)
-        chosen = tuple(w for w in vocabulary.words if w in set(apart))[:MOST_EACH]
+        apart = set(apart_in_meaning(_no_forms(alike, concept, known), concept, similarity, known))
+        chosen = tuple(w for w in vocabulary.words if w in apart)[:each]
         taken.update(chosen)
         lexical |= {word: chosen} if chosen else {}
     usual = [w for w in vocabulary.words if w.isalpha() and len(w) > 2][:_USUAL]
@@ -92,7 +101,9 @@ def choose_test_words(
     control = [
         w for w in usual if w not in {*taken, *semantic} and not any(shares_letters(w, c) for c in concept)
     ]
-    return TestWords(tuple(concept), lexical, tuple(semantic), tuple(control[:MOST_CONTROL]), reach)
+    return TestWords(
+        tuple(concept), lexical, tuple(semantic), tuple(control[:MOST_CONTROL]), reach, vocabulary.forms
+    )
 
 
 def _no_forms(words: list[str], concept: list[str], known: frozenset[str]) -> list[str]:
@@ -111,6 +122,8 @@ def _concept(
     if explanation.predicate is not None:
         rules = word_rules(explanation.predicate)
         named = _named(room.explore, AnyOf(parts=rules[:16]), feature, threshold) if rules else set[str]()
+        # A token such as `at` also stands inside words (`Saratoga`): the label is about the word itself.
+        named = named & {fold(t.strip()) for r in rules if isinstance(r, TokenIn) for t in r.tokens} or named
     else:
         often = 2 * fired > seen.counts()
         texts = {fold(w) for w in WORD.findall(explanation.text)}
@@ -119,7 +132,8 @@ def _concept(
             near = similarity(firing[:_CONSIDERED], [explanation.text])[:, 0]
             named = {w for w, n in zip(firing, near.tolist(), strict=False) if n >= SIMILAR}
         named = named or {seen.words[i] for i in order if often[i]}
-    return [w for w in firing if w in named and w.isalpha()][:MOST_CONCEPT]
+    chosen = [i for i in order if seen.words[i] in named and seen.words[i].isalpha()]
+    return [seen.words[i] for i in chosen if fired[i] >= LEAST_SHARE * fired[chosen[0]]][:MOST_CONCEPT]
 
 
 def _named(view: OpenView, rule: Predicate, feature: int, threshold: float) -> set[str]:
@@ -128,20 +142,33 @@ def _named(view: OpenView, rule: Predicate, feature: int, threshold: float) -> s
     return _mostly(seen, HeldTokens(evaluate(rule, view.text), view.text).anywhere_in(seen.spans))
 
 
-def _mostly(seen: Occurrences, held: Bool[np.ndarray, " occurrences"]) -> set[str]:
-    often: Int[np.ndarray, " words"] = np.flatnonzero(2 * seen.counts(held) > seen.counts())
+def _mostly(seen: Occurrences, held: Bool[np.ndarray, " occurrences"], share: float = 0.5) -> set[str]:
+    often: Int[np.ndarray, " words"] = np.flatnonzero(seen.counts(held) > share * seen.counts())
     return {seen.words[int(i)] for i in often}
 
 
 def _vocabulary(room: ScoringRoom, explanation: Explanation, reach: int) -> _Vocabulary:
-    count, satisfied = dict[str, int](), set[str]()
+    count, satisfied = Counter[str](), set[str]()
+    written = dict[str, Counter[str]]()
     views: tuple[OpenView, ...] = (room.explore, room.validate)
     for view in views:
         seen = occurrences(view, explanation.feature.index, 0.0, reach)
-        for word, n in zip(seen.words, seen.counts().tolist(), strict=True):
-            count[word] = count.get(word, 0) + n
+        count.update(dict(zip(seen.words, seen.counts().tolist(), strict=True)))
+        _count_forms(view, seen, written)
         if explanation.predicate is not None:
             held = HeldTokens(evaluate(explanation.predicate, view.text), view.text)
-            satisfied |= _mostly(seen, held.anywhere_in(seen.spans))
+            satisfied |= _mostly(seen, held.anywhere_in(seen.spans), 0.5 if reach else 0.0)
     ordered = sorted((w for w, n in count.items() if n), key=lambda w: (-count[w], w))
-    return _Vocabulary(tuple(ordered), frozenset(satisfied))
+    forms = {word: found.most_common(1)[0][0] for word, found in written.items()}
+    return _Vocabulary(tuple(ordered), frozenset(satisfied), forms)
+
+
+def _count_forms(view: OpenView, seen: Occurrences, written: dict[str, Counter[str]]) -> None:
+    """Spellings of words after a space: so they stand in a sentence, cut into the same tokens."""
+    text, table = view.text, words_of(view.text)
+    spaced = np.array([t.startswith(" ") for t in text.vocabulary.texts], dtype=bool)
+    start = seen.spans.start[spaced[text.ids[seen.spans.start]]]
+    numbers, counts = np.unique(table.cased_of[start], return_counts=True)
+    for number, n in zip(numbers.tolist(), counts.tolist(), strict=True):
+        word = table.words[int(table.folded_of_cased[number])]
+        written.setdefault(word, Counter())[table.cased[number]] += n

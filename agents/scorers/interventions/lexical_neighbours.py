@@ -109,10 +109,11 @@ def _trials(
     if activate is not None and (len(lexical.fires) < ENOUGH or len(concept.fires) < FEWEST):
         carrier = Carrier(activate, feature.index, threshold, words.control[:_FILLERS])
         sentences, found = carrier.sentences, lexical.by_word()
-        seldom = [w for w in words.lexical_words if found.get(w, (0, 0))[1] < _SELDOM][:_MOST_CARRIED]
-        lexical += carrier.trials(seldom)
+        seldom = [w for w in words.lexical_words if found.get(w, (0, 0))[1] < _SELDOM and w in words.forms]
+        lexical += carrier.trials({w: words.forms[w] for w in seldom[:_MOST_CARRIED]})
         # The same sentences for the label's words, so that both sides were measured alike.
-        concept += carrier.trials(words.concept[: max(1, len(seldom))])
+        own = [w for w in words.concept if w in words.forms][: max(1, len(seldom))]
+        concept += carrier.trials({w: words.forms[w] for w in own})
     return _Trials(concept, lexical, semantic, control, sentences)
 
 

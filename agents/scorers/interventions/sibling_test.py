@@ -3,8 +3,9 @@
 A label such as "food" may tell a coffee feature's windows from random text and yet fit the tea feature
 next to it just as well. Own windows are told from windows in which a sibling fires strongly and the
 feature is silent: by the label's predicate (balanced accuracy), or without one by the embedder (AUC).
-Chance is 0.5 for both, and the label passes where the whole interval lies above it. Siblings take equal
-parts, so that a common one does not outvote the rest.
+Chance is 0.5 for both. The label passes where the whole interval lies above it, and fails where the value
+does not, or where it is surely below what an accepted label reaches against random windows; with too few
+windows for either it is undecided. Siblings take equal parts, so that a common one does not outvote the rest.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from glossator.agents.scorers.examples import seed_of
 from glossator.agents.scorers.interventions.checked import Checked, Finding, checked
 from glossator.agents.scorers.readers import EmbedderReader, PredicateReader
 from glossator.agents.scorers.room import ScoringRoom
+from glossator.agents.verdict import ACCEPT_DETECTION
 from glossator.probes.auc import auc_interval, auc_value
 from glossator.probes.intervals import Counts, metric_intervals, metric_value
 from glossator.probes.negatives import neighbour_windows
@@ -85,7 +87,7 @@ def sibling_test(
         finding = Finding.none(_why_not(explanation, lineup, used))
         return checked(room, explanation, NAME, CHANCE, finding, recipe, {})
     words = _words(lineup, picked)
-    passed = picked.interval.low > CHANCE
+    passed = _passed(picked)
     finding = Finding(picked.value, picked.interval, passed, len(lineup.windows), words)
     payload = {
         "reader": picked.reader,
@@ -144,6 +146,12 @@ def _by_predicate(
     return _Picked(value, interval, PredicateReader.name, said.astype(np.float64))
 
 
+def _passed(picked: _Picked) -> bool | None:
+    if picked.interval.low > CHANCE:
+        return True
+    return False if picked.value <= CHANCE or picked.interval.high < ACCEPT_DETECTION else None
+
+
 def _words(lineup: _Lineup, picked: _Picked) -> str:
     others = sorted(set(lineup.sibling[~lineup.own].tolist()))
     # By an embedder, a window fits as well as own ones do where it is as near as their median.
@@ -156,7 +164,7 @@ def _words(lineup: _Lineup, picked: _Picked) -> str:
         f"{int((~lineup.own).sum())} of {len(others)} nearest features where it is silent: {what} "
         f"{picked.value:.2f} ({picked.interval.low:.2f} to {picked.interval.high:.2f}), chance {CHANCE}; "
         f"nearest miss: feature {worst}, {shares[worst]:.0%} of whose windows fit as well"
-    )
+    ) + ("; too few to tell" if _passed(picked) is None else "")
 
 
 def _why_not(explanation: Explanation, lineup: _Lineup, siblings: Sequence[int]) -> str:

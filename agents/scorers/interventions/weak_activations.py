@@ -72,7 +72,9 @@ class _Firings(NamedTuple):
 
 
 def weak_activations(room: ScoringRoom, explanation: Explanation) -> Checked:
-    """Whether the label explains weak firings too. Passed where its interval lies above the bound.
+    """Whether the label explains weak firings too.
+
+    Passed where the whole interval lies above the bound, failed where the value does not, else undecided.
 
     Raises:
         UserError: the predicate cannot be evaluated.
@@ -128,4 +130,6 @@ def _finding(weak: _Share, bands: dict[str, _Share], usual: float, bound: float)
         f"the label holds on {weak.value:.0%} of weak firings (0.1 to 0.5 of the maximum) and on "
         f"{usual:.1%} of all tokens; by strength: {by_band}"
     )
-    return Finding(weak.value, weak.interval, weak.interval.low > bound, weak.n, words)
+    passed = True if weak.interval.low > bound else False if weak.value <= bound else None
+    undecided = "; too few to tell" if passed is None else ""
+    return Finding(weak.value, weak.interval, passed, weak.n, words + undecided)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,11 +32,12 @@ class WordTrials:
     words: tuple[str, ...]
     fires: Bool[np.ndarray, " trials"]
     unit: Int[np.ndarray, " trials"]
-    """Its document; below 0 for sentences, all of one word alike: those are not independent."""
+    """Its word and document; below 0 for sentences, all of one word alike. What a feature does on a word it
+    mostly does again, so places of one unit are not independent."""
 
     @property
     def n_units(self) -> int:
-        """Documents, and words in sentences."""
+        """Words in documents, and words in sentences."""
         return len(np.unique(self.unit))
 
     @property
@@ -82,7 +83,8 @@ def corpus_trials(
     place = np.arange(len(word)) - np.repeat(first, np.diff(np.append(first, len(word))))
     kept = order[np.argsort(place, kind="stable")][: int((place < PER_WORD).sum())][:most]
     names = tuple(seen.words[int(i)] for i in seen.word[kept])
-    return WordTrials(names, seen.fires[kept], seen.spans.document[kept])
+    unit = seen.spans.document[kept] * len(seen.words) + seen.word[kept]
+    return WordTrials(names, seen.fires[kept], unit.astype(np.int64))
 
 
 class Carrier:
@@ -91,15 +93,15 @@ class Carrier:
     def __init__(self, activate: Activate, feature: int, threshold: float, fillers: Sequence[str]) -> None:
         """`fillers` are words that have nothing to do with the feature: they find usable sentences."""
         self._activate, self._feature, self._threshold = activate, feature, threshold
-        usual = {c: self._read([c], fillers).rate for c in CARRIERS} if fillers else {}
+        usual = {c: self._read([c], fillers, fillers).rate for c in CARRIERS} if fillers else {}
         self.sentences = tuple(c for c, rate in usual.items() if rate <= _SILENT_SHARE)
 
-    def trials(self, words: Sequence[str]) -> WordTrials:
-        """Every word in every usable sentence."""
-        return self._read(self.sentences, words)
+    def trials(self, forms: Mapping[str, str]) -> WordTrials:
+        """Every word in every usable sentence, written as `forms` says."""
+        return self._read(self.sentences, tuple(forms), tuple(forms.values()))
 
-    def _read(self, sentences: Sequence[str], words: Sequence[str]) -> WordTrials:
-        texts = [c.format(word=word) for word in words for c in sentences]
+    def _read(self, sentences: Sequence[str], words: Sequence[str], written: Sequence[str]) -> WordTrials:
+        texts = [c.format(word=word) for word in written for c in sentences]
         active = self._activate(self._feature, texts) if texts else np.zeros(0, np.float32)
         unit = -1 - np.repeat(np.arange(len(words)), len(sentences))
         names = tuple(word for word in words for _ in sentences)

@@ -57,6 +57,10 @@ def label_command(
     samples: Annotated[
         int, typer.Option(min=1, max=20, help="Explanations drawn per method; the best on validate is kept.")
     ] = 1,
+    causal: Annotated[
+        bool,
+        typer.Option("--causal", help="Turn each feature up and down as well, and say what it causes."),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Label features: find out what they mean, score it, store it, and report."""
@@ -80,7 +84,7 @@ def label_command(
             parse_features(features, session.n_features())  # before an index is built for nothing
         index = session.index()
         chosen = _chosen(index, features, random, effective.settings.seed)
-        run = Run(session, index, chosen, force=force, plan=plan)
+        run = Run(session, index, chosen, force=force, plan=plan, causal=causal)
         if estimate:
             print_estimate(run.estimate(), run.n_stored, machine=machine)
             return

@@ -57,3 +57,5 @@ class FeatureCard(Record):
     """What this feature's LLM calls cost; None where no LLM was asked."""
     causal: CausalFindings | None = None
     """What turning the feature up and down does; None where that was not measured."""
+    causal_missing: str = ""
+    """Why not, where it was asked for."""

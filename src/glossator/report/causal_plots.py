@@ -75,20 +75,14 @@ class TargetMark(NamedTuple):
     words: str
 
 
-class TargetLine(NamedTuple):
-    """The level of a target."""
-
-    y: float
-    words: str
-
-
 class KlPlot(NamedTuple):
     """KL against strength on logarithmic axes, with the targets."""
 
     frame: Frame
     lines: tuple[KlLine, ...]
     targets: tuple[TargetMark, ...]
-    levels: tuple[TargetLine, ...]
+    levels: tuple[float, ...]
+    """Heights of the targets."""
     broken: tuple[Dot, ...]
     """Strengths at which the subject gave no finite numbers, at the upper edge."""
     words: str
@@ -150,8 +144,8 @@ def kl_plot(calibrations: Sequence[StrengthCalibration]) -> KlPlot | None:
         for t in c.targets
     )
     broken = tuple(_broken(p, x) for p in curve if p.kl is None)
-    levels = tuple(TargetLine(y.at(t), f"KL {figure(t)}") for t in sorted(set(wanted)))
-    frame = Frame(x.ticks(log_values(x.low, x.high)), y.ticks(log_values(y.low, y.high)))
+    levels = tuple(y.at(t) for t in sorted(set(wanted)))
+    frame = Frame(x.ticks(log_values(x.low, x.high)), y.ticks((*wanted, *log_values(y.low, y.high))))
     lines = tuple(_kl_line(c, x, y) for c in calibrations)
     return KlPlot(frame, lines, marks, levels, broken, _kl_words(calibrations))
 

@@ -13,6 +13,7 @@ from glossator.report.wording import signed
 _CELL_WIDTH, _CELL_HEIGHT = 46.0, 26.0
 _LABELS = 34.0
 """Room for the layers' numbers."""
+_BRIGHT = 0.55
 
 
 class PanelCell(NamedTuple):
@@ -25,6 +26,8 @@ class PanelCell(NamedTuple):
     """Size of the change as a share of the largest of the report, 0 to 1."""
     raises: bool
     """The concept gets likelier."""
+    bright: bool
+    """Coloured so strongly that black text reads best on either background."""
     mark: str
     """A cross where the cell fails; empty where it passes."""
     words: str
@@ -86,12 +89,14 @@ def _panel(family: ContextFamily, cells: Sequence[StressCell], largest: float) -
 
 def _cell(cell: StressCell, x: float, y: float, largest: float) -> PanelCell:
     finite = math.isfinite(cell.change)
+    share = min(abs(cell.change) / largest, 1.0) if finite else 0.0
     return PanelCell(
         x=round(x, 2),
         y=round(y, 2),
         value=signed(cell.change, 1),
-        shade=round(min(abs(cell.change) / largest, 1.0), 3) if finite else 0.0,
+        shade=round(share, 3),
         raises=finite and cell.change > 0,
+        bright=share > _BRIGHT,
         mark="" if cell.passed else FAILED,
         words=cell_words(cell),
     )

@@ -1,0 +1,90 @@
+"""Labelling with causes, on a real small model whose effects are planted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from glossator.agents.causal.bench import CausalBench, CausalSettings
+from glossator.agents.causal.causal_findings import Causes
+from glossator.agents.feature_preparation import FeaturePreparation
+from glossator.agents.labelling import FeatureLabeller
+from glossator.probes.interventions.runs import InterventionRuns
+from glossator.probes.planted_causal import PlantedCausal, planted_causal
+from glossator.probes.token_effects import TokenEffects, to_residual, top_token_effects
+from glossator.records import EvidenceKind, FeatureCard, FeatureRole, Split
+
+SETTINGS = CausalSettings(per_family=6, random_directions=6)
+
+
+class Labelled(NamedTuple):
+    planted: PlantedCausal
+    cards: dict[str, FeatureCard]
+    kinds: dict[str, dict[str, EvidenceKind]]
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Labelled:
+    planted = planted_causal(0)
+    index = planted.index(tmp_path_factory.mktemp("causal") / "index")
+
+    def effects(feature: int) -> TokenEffects:
+        direction = planted.dictionary.directions()[feature : feature + 1]
+        residual = to_residual(planted.subject, planted.dictionary.output_site, direction)
+        return top_token_effects(planted.subject, residual[0], 10)
+
+    preparation = FeaturePreparation(index, planted.dictionary, effects, embedder=None, names=planted.names)
+    bench = CausalBench(
+        InterventionRuns(planted.subject), planted.dictionary, preparation.room, planted.names, SETTINGS
+    )
+    causes = Causes(bench, effects, tuple(index.live_features().tolist()))
+    names = ("clean", "input", "output", "random")
+    made = FeatureLabeller(preparation, causes).label([planted.features[n] for n in names])
+    done = list(made)
+    cards = {name: m.card for name, m in zip(names, done, strict=True)}
+    kinds = {name: {e.id: e.kind for e in m.evidence} for name, m in zip(names, done, strict=True)}
+    return Labelled(planted, cards, kinds)
+
+
+def test_the_label_says_what_it_fires_on_and_the_effect_what_it_causes(labelled: Labelled) -> None:
+    card = labelled.cards["clean"]
+    assert card.causal is not None
+    assert card.causal.explanation is not None
+    raised = set(labelled.planted.concepts["clean"])
+    assert len(raised & set(card.causal.effects.concept)) >= 0.8 * len(card.causal.effects.concept)
+    assert card.causal.role is not None
+    assert card.causal.role.role is FeatureRole.BOTH
+
+
+def test_roles_are_those_that_were_planted(labelled: Labelled) -> None:
+    roles = {
+        name: None if card.causal is None or card.causal.role is None else card.causal.role.role
+        for name, card in labelled.cards.items()
+    }
+    assert roles["input"] is FeatureRole.INPUT
+    assert roles["output"] is FeatureRole.OUTPUT
+    assert roles["random"] is FeatureRole.INPUT
+
+
+def test_strengths_are_tuned_on_validate_and_scores_come_from_sealed(labelled: Labelled) -> None:
+    causal = labelled.cards["clean"].causal
+    assert causal is not None
+    assert causal.effects.split is Split.VALIDATE
+    assert {s.score.split for s in causal.scores} == {Split.SEALED}
+    assert [s.target_kl for s in causal.scores] == list(SETTINGS.targets)
+    assert all(t.kl == pytest.approx(t.target, rel=0.1) for t in causal.up.targets if t.reached)
+
+
+def test_everything_cited_is_handed_on(labelled: Labelled) -> None:
+    for name, card in labelled.cards.items():
+        kinds = labelled.kinds[name]
+        assert set(card.evidence) <= set(kinds)
+        assert EvidenceKind.EFFECTS in kinds.values()
+        assert card.causal is not None
+        assert {s.score.evidence for s in card.causal.scores if s.score.evidence} <= set(kinds)
+
+
+def test_a_feature_that_cannot_be_turned_up_says_why(labelled: Labelled, tmp_path: Path) -> None:
+    assert all(card.causal_missing == "" for card in labelled.cards.values())
