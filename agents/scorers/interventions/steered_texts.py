@@ -60,11 +60,13 @@ class SteeredTexts:
         """
         return self._continued(list(vectors), draws)
 
-    def perplexity(self, conditions: Sequence[Continued]) -> float:
-        """Of the first draws of some conditions, under the clean subject; infinite where its losses are."""
+    def perplexity(self, conditions: Sequence[Continued]) -> float | None:
+        """Of the first draws of some conditions, under the clean subject; None where it has none."""
+        if not conditions:
+            return None
         losses = [self.runs.continuation_losses(self.prompts, each.ids[0]) for each in conditions]
         mean = float(torch.cat(losses).double().mean())
-        return math.exp(min(mean, 700.0)) if math.isfinite(mean) else math.inf
+        return math.exp(min(mean, 700.0)) if math.isfinite(mean) else None
 
     def _continued(
         self, vectors: Sequence[Float[torch.Tensor, " d"] | None], draws: int
