@@ -3,7 +3,8 @@
 Input side: its firing is predicted from the input. Detection (balanced accuracy against random windows) by
 the reader that decides the verdict is at least `INPUT_VALUE`, which is also what an accepted label needs
 (`agents/verdict.py`), and its interval lies above `INPUT_LOW`: a value reached by luck on few windows
-does not do.
+does not do. Where the predicate decides, its F1 over all tokens must be that of an accepted label too:
+detection forgives a rule that holds on ten times as many tokens as the feature fires on.
 
 Output side: what it causes is strong and specific. At the KL level nearest 1 (strong enough to show, weak
 enough to stay fluent) its intervention score is beyond that of random directions of the same norm, each
@@ -21,7 +22,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from glossator.agents.firing_facts import STRONG
-from glossator.agents.verdict import ACCEPT_DETECTION
+from glossator.agents.verdict import ACCEPT_DETECTION, ACCEPT_F1
 from glossator.records import (
     BaselineName,
     EffectFindings,
@@ -115,13 +116,22 @@ def _input_side(scores: Sequence[Score], reader: str | None) -> _Side:
     if score is None or score.value is None or score.interval is None:
         reasons = "" if score is None or not score.unscored else f" ({'; '.join(score.unscored)})"
         return _Side(False, None, f"firing could not be predicted from the input by any label{reasons}")
-    holds = score.value >= INPUT_VALUE and score.interval.low >= INPUT_LOW
+    f1 = next((s.value for s in scores if s.reader == score.reader and _is_f1(s)), None)
+    sure = score.value >= INPUT_VALUE and score.interval.low >= INPUT_LOW
+    holds = sure and (f1 is None or f1 >= ACCEPT_F1)
     words = (
         f"its label predicts firing {'well' if holds else 'poorly'}: detection by the {score.reader} "
         f"{score.value:.2f} ({score.interval.low:.2f} to {score.interval.high:.2f}), where {INPUT_VALUE:.2f} "
         f"with an interval from {INPUT_LOW:.2f} is needed"
     )
+    if f1 is not None:
+        words += f", F1 {f1:.2f}, where {ACCEPT_F1:.2f} is needed"
     return _Side(holds, score.value, words)
+
+
+def _is_f1(score: Score) -> bool:
+    wanted = (ScoreMethod.PREDICATE, Metric.F1, STRONG)
+    return (score.method, score.metric, score.threshold) == wanted
 
 
 def _decides(score: Score, reader: str) -> bool:

@@ -132,6 +132,22 @@ def test_detection_has_to_be_high_and_sure(value: float, low: float) -> None:
     assert feature_role([detection(value, low)]).role is FeatureRole.NEITHER
 
 
+@pytest.mark.parametrize(("f1", "role"), [(0.39, FeatureRole.NEITHER), (0.41, FeatureRole.INPUT)])
+def test_a_predicate_that_holds_far_too_often_predicts_little(f1: float, role: FeatureRole) -> None:
+    over_tokens = detection(f1, 0.3).model_copy(
+        update={
+            "method": ScoreMethod.PREDICATE,
+            "metric": Metric.F1,
+            "negatives": Negatives.ALL_TOKENS,
+        }
+    )
+    found = feature_role([over_tokens, *FIRES])
+    assert found.role is role
+    assert f"F1 {f1:.2f}" in found.reason
+    read = detection(0.9, 0.8, "embedder")
+    assert feature_role([over_tokens, read], reader="embedder").role is FeatureRole.INPUT
+
+
 def test_the_deciding_reader_decides() -> None:
     scores = [detection(0.9, 0.8, "predicate"), detection(0.5, 0.4, "gpt"), detection(0.6, 0.5, "embedder")]
     assert feature_role(scores).role is FeatureRole.INPUT
