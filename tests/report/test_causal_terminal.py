@@ -46,7 +46,7 @@ def test_a_stress_report_alone_lists_every_failing_cell_and_check() -> None:
 
 def test_a_cell_without_numbers_is_shown_and_listed() -> None:
     stress = fake_stress()
-    missing = dict.fromkeys(("kl", "change", "null_low", "null_high", "carried", "fluency"))
+    missing: dict[str, None] = dict.fromkeys(("kl", "change", "null_low", "null_high", "carried", "fluency"))
     broken = stress.cells[0].model_copy(update={**missing, "passed": False, "reason": "no finite numbers"})
     shown = _printed(render_stress(stress.model_copy(update={"cells": (broken, *stress.cells[1:])})))
     assert f"✗ {cell_words(broken)}" in shown
