@@ -38,14 +38,13 @@ def run_effects(causal: CausalSession, progress: TaskProgress, *, force: bool = 
     causes = Causes(
         causal.bench, causal.session.token_effects(), tuple(causal.index.live_features().tolist())
     )
-    progress.stage("measuring effects", "steps")
-    progress.advance(0, 3)
+    progress.stage("strengths and effects", "features")
     measured = causes.measure(causal.ref.index)
-    progress.advance(1, 3)
+    progress.advance(1, 1)
+    progress.stage("explaining and scoring", "features")
     explanation = causes.explain(measured)
-    progress.advance(2, 3)
     done = causes.finish(measured, explanation, label_scores=() if card is None else card.scores)
-    progress.advance(3, 3)
+    progress.advance(1, 1)
     strengths = [
         causal.evidence(EvidenceKind.STRENGTHS, {**recipe, "sign": c.sign}, c.model_dump(mode="json"))
         for c in (done.findings.down, done.findings.up)

@@ -55,10 +55,10 @@ def run_stress(causal: CausalSession, progress: TaskProgress, *, force: bool = F
     if stored:
         report = causal.read(StressReport, stored[-1])
         return StoredStress(report, findings, label, stored[-1].id, from_ledger=True)
-    progress.stage("stress test", "steps")
-    progress.advance(0, 2)
+    progress.stage("testing the label's meaning", "features")
     checks = _meaning(causal, label)
-    progress.advance(1, 2)
+    progress.advance(1, 1)
+    progress.stage("stress grid", "features")
     said = findings.explanation
     report = stress_report(
         bench, causal.ref.index, claim=_claim(findings),
@@ -67,7 +67,7 @@ def run_stress(causal: CausalSession, progress: TaskProgress, *, force: bool = F
         score=_score(findings, bench.settings.explained_at),
         explanation=None if said is None else said.text, seed=bench.settings.seed,
     )  # fmt: skip
-    progress.advance(2, 2)
+    progress.advance(1, 1)
     found = causal.evidence(EvidenceKind.STRESS, recipe, report.model_dump(mode="json"))
     causal.store(recipe, [*checks.evidence, found])
     return StoredStress(report, findings, label, found.id, from_ledger=False)
