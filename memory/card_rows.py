@@ -49,6 +49,15 @@ def card_rows(card: FeatureCard, evidence: Sequence[Evidence]) -> CardRows:
     )
 
 
+def evidence_tables(evidence: Sequence[Evidence]) -> tuple[tuple[type[Table], Rows], ...]:
+    """What storing `evidence` without a card adds, in an order that foreign keys allow."""
+    features = {str(e.feature): e.feature for e in evidence}
+    return (
+        (FeatureRow, [_feature_row(f) for f in features.values()]),
+        (EvidenceRow, [_evidence_row(e) for e in evidence]),
+    )
+
+
 def plain_json(value: object) -> str:
     """`value` as JSON text, keys in order."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True)

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 import glossator
 from glossator.errors import CorruptFileError
-from glossator.memory.card_rows import card_rows, plain_json
+from glossator.memory.card_rows import card_rows, evidence_tables, plain_json
 from glossator.memory.ledger_engine import (
     add_missing_tables,
     open_server,
@@ -36,13 +36,22 @@ from glossator.memory.ledger_tables import (
     EvidenceRow,
     ExplanationRow,
     FeatureRow,
+    RunEvidenceRow,
     RunItemRow,
     RunRow,
     SchemaRow,
     ScoreRow,
     Table,
 )
-from glossator.records import Evidence, Explanation, FeatureCard, FeatureRef, Record, VerdictKind
+from glossator.records import (
+    Evidence,
+    EvidenceKind,
+    Explanation,
+    FeatureCard,
+    FeatureRef,
+    Record,
+    VerdictKind,
+)
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
@@ -133,6 +142,39 @@ class Ledger:
                 self._add(connection, table, values)
             self._add(connection, RunItemRow, [item])
         return rows.card
+
+    def save_evidence(self, run: str, evidence: Sequence[Evidence]) -> None:
+        """Store `evidence` that belongs to no card, all of it or nothing; the last of a kind is current.
+
+        Raises:
+            StorageError: The run is unknown, the disk is full, or another process holds the ledger.
+
+        """
+        items = [
+            {"run": run, "feature": str(e.feature), "kind": e.kind.value, "evidence": e.id, "at": _now()}
+            for e in evidence
+        ]
+        with writing(self._engine, self.where) as connection:
+            for table, values in evidence_tables(evidence):
+                self._add(connection, table, values)
+            self._add(connection, RunEvidenceRow, items)
+
+    def latest_evidence(self, feature: FeatureRef, kind: EvidenceKind) -> Evidence | None:
+        """What the last run that measured `kind` of `feature` by itself came to; None if none did."""
+        item = select(RunEvidenceRow.evidence).where(RunEvidenceRow.feature == str(feature))
+        item = item.where(RunEvidenceRow.kind == kind.value).order_by(RunEvidenceRow.seq.desc()).limit(1)
+        query = select(EvidenceRow.record).where(EvidenceRow.id == item.scalar_subquery())
+        found = self._texts(query)
+        return self._read(Evidence, found[0]) if found else None
+
+    def evidence_done(self, work_key: str) -> list[Evidence]:
+        """What runs have measured by itself under `work_key`, in order, each once."""
+        seq = func.max(RunEvidenceRow.seq).label("seq")
+        items = select(RunEvidenceRow.evidence, seq).join(RunRow, RunRow.id == RunEvidenceRow.run)
+        items = items.where(RunRow.work_key == work_key).group_by(RunEvidenceRow.evidence)
+        last = items.subquery()
+        query = select(EvidenceRow.record).join(last, last.c.evidence == EvidenceRow.id).order_by(last.c.seq)
+        return [self._read(Evidence, text) for text in self._texts(query)]
 
     def latest_card(self, feature: FeatureRef) -> FeatureCard | None:
         """The card that the last run came to; None if the feature was never looked at."""

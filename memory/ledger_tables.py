@@ -9,10 +9,10 @@ from __future__ import annotations
 from sqlalchemy import DDL, Float, ForeignKey, Index, Integer, MetaData, String, Text, UniqueConstraint, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised by one whenever a table changes; an older Glossator refuses a newer ledger.
 
-Version 2 added `llm_calls`."""
+Version 2 added `llm_calls`, version 3 `run_evidence`."""
 
 
 class Table(DeclarativeBase):
@@ -113,6 +113,23 @@ class RunItemRow(Table):
     __table_args__ = (UniqueConstraint("run", "feature", "card"), Index("run_items_latest", "feature", "seq"))
 
 
+class RunEvidenceRow(Table):
+    """A run came to this evidence; of one kind of one feature, the row with the highest `seq` is the
+    current one. Evidence that a card cites has no such row: its place is the card's."""
+
+    __tablename__ = "run_evidence"
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    run: Mapped[str] = mapped_column(ForeignKey("runs.id"))
+    feature: Mapped[str] = mapped_column(ForeignKey("features.id"))
+    kind: Mapped[str] = mapped_column(String(40))
+    evidence: Mapped[str] = mapped_column(ForeignKey("evidence.id"))
+    at: Mapped[str] = mapped_column(String(40))
+    __table_args__ = (
+        UniqueConstraint("run", "evidence"),
+        Index("run_evidence_latest", "feature", "kind", "seq"),
+    )
+
+
 class LlmCallRow(Table):
     """One answer of a language model that was paid for. What was asked is kept as a hash only: prompts
     of scorers hold sealed text."""
@@ -137,7 +154,7 @@ class LlmCallRow(Table):
     at: Mapped[str] = mapped_column(String(40))
 
 
-ADDED_IN: dict[int, tuple[type[Table], ...]] = {2: (LlmCallRow,)}
+ADDED_IN: dict[int, tuple[type[Table], ...]] = {2: (LlmCallRow,), 3: (RunEvidenceRow,)}
 """Tables that a ledger of an older version lacks, by the version that added them."""
 
 

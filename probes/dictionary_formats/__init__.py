@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from glossator.errors import SettingsError, UnknownNameError
+from glossator.errors import SettingsError, ShapeMismatchError, UnknownNameError
 from glossator.probes.dictionary import Dictionary
 from glossator.probes.dictionary_formats import (
     dictionary_learning,
@@ -56,17 +56,19 @@ def load_dictionary(
         UnknownNameError: there is no such folder, or it is in no known format, or its site is unknown.
         SettingsError: the dictionary is of a kind that is not supported.
         CorruptFileError: a file is damaged or lacks something.
-        ShapeMismatchError: two of its tensors do not fit.
+        ShapeMismatchError: two of its tensors do not fit, or it belongs to another site than the one given.
         MissingExtraError: the registry is asked for and sae-lens is not installed.
     """
     text = str(spec)
     if text.startswith(NEURONS):
-        return _raw_neurons(text, name, width)
+        return _at_its_site(_raw_neurons(text, name, width), site)
     stored = (
         sae_lens_registry.read(text)
         if text.startswith(sae_lens_registry.PREFIX)
         else _read_folder(Path(spec))
     )
+    if site is not None and stored.site is not None and site != stored.site:
+        raise _another_site(text, stored.site, site)
     where = site or stored.site
     if where is None:
         kinds = ", ".join(SiteKind)
@@ -80,6 +82,18 @@ def load_dictionary(
         site=where,
         output_site=stored.output_site,
         device=device,
+    )
+
+
+def _at_its_site(neurons: Dictionary, site: SiteRef | None) -> Dictionary:
+    if site is not None and site != neurons.site:
+        raise _another_site(neurons.name, neurons.site, site)
+    return neurons
+
+
+def _another_site(dictionary: str, own: SiteRef, asked: SiteRef) -> ShapeMismatchError:
+    return ShapeMismatchError(
+        f"the dictionary {dictionary!r} belongs to site {str(own)!r}, not to {str(asked)!r}: leave --site out"
     )
 
 

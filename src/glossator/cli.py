@@ -11,9 +11,12 @@ import typer
 from typer.core import TyperGroup
 
 import glossator
+from glossator.commands.ablate import ablate_command
+from glossator.commands.attribute import attribute_command
 from glossator.commands.compare import compare_command
 from glossator.commands.config import config_command
 from glossator.commands.doctor import doctor_command
+from glossator.commands.effects import effects_command
 from glossator.commands.index import app as index_app
 from glossator.commands.label import label_command
 from glossator.commands.memory import memory_app
@@ -21,6 +24,8 @@ from glossator.commands.models import models_command
 from glossator.commands.sae import app as sae_app
 from glossator.commands.search import search_command
 from glossator.commands.show import show_command
+from glossator.commands.steer import steer_command
+from glossator.commands.stress import stress_command
 from glossator.errors import GlossatorError
 
 INTERRUPTED = 130
@@ -62,6 +67,11 @@ app.command("models")(models_command)
 app.command("show")(show_command)
 app.command("compare")(compare_command)
 app.command("search")(search_command)
+app.command("steer")(steer_command)
+app.command("effects")(effects_command)
+app.command("ablate")(ablate_command)
+app.command("attribute")(attribute_command)
+app.command("stress")(stress_command)
 app.add_typer(index_app, name="index")
 app.add_typer(memory_app, name="memory")
 app.add_typer(sae_app, name="sae")

@@ -121,11 +121,12 @@ def test_facts_cannot_be_changed_or_deleted(tmp_path: Path) -> None:
     path = tmp_path / "l.sqlite"
     with Ledger.open(path) as ledger:
         ledger.save_card(ledger.start_run("label", {}), *card(1))
+        ledger.save_evidence(ledger.start_run("effects", {}), card(2)[1])
         CallStore(ledger).add([paid_call()])
     database = sqlite3.connect(path)
     tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type='table'")]
     facts = [t for t in tables if not t.startswith("sqlite_")]
-    assert len(facts) == 9
+    assert len(facts) == 10
     for table in facts:
         column = database.execute(f"SELECT name FROM pragma_table_info('{table}')").fetchone()[0]
         for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET {column} = {column}"):
@@ -242,7 +243,7 @@ def test_postgresql_gets_tables_guards_and_harmless_repeats() -> None:
     engine = create_mock_engine("postgresql+psycopg://", record)
     Table.metadata.create_all(engine, checkfirst=False)
     made = "\n".join(statements)
-    assert made.count("CREATE TABLE") == made.count("BEFORE UPDATE OR DELETE OR TRUNCATE") == 9
+    assert made.count("CREATE TABLE") == made.count("BEFORE UPDATE OR DELETE OR TRUNCATE") == 10
     assert made.index("FUNCTION glossator_append_only() RETURNS trigger") < made.index("CREATE TABLE")
     assert "RAISE(ABORT" not in made
 
