@@ -1,4 +1,4 @@
-"""Grades of planted features over seeds: does each kind get what it must?
+"""Grades of planted features over seeds: whether each kind gets what it must.
 
 A seed is right if the clean feature grades A, the lexical confound fails the lexical test, and the
 random direction scores zero within its interval at the level at which it was explained. Its explanation

@@ -8,7 +8,7 @@ from `sealed`. Random directions of the same norm go through the same steps, eac
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -18,7 +18,12 @@ from jaxtyping import Float
 
 from glossator.agents.causal.bench import CausalBench
 from glossator.agents.causal.concept import Concept, concept_of
-from glossator.agents.causal.next_token_changes import NextTokenChanges, concept_changes, next_token_changes
+from glossator.agents.causal.next_token_changes import (
+    ConceptChanges,
+    NextTokenChanges,
+    concept_changes,
+    next_token_changes,
+)
 from glossator.agents.causal.null_directions import null_band
 from glossator.agents.causal.prompt_intervals import mean_interval
 from glossator.agents.causal.random_effects import (
@@ -29,6 +34,7 @@ from glossator.agents.causal.random_effects import (
     validate_prompts,
 )
 from glossator.agents.scorers.examples import seed_of
+from glossator.probes.intervals import Ends
 from glossator.probes.interventions.steering_prompts import SteeringPrompt
 from glossator.records import (
     DosePoint,
@@ -118,49 +124,70 @@ class _Null(NamedTuple):
     concepts: tuple[Concept, ...]
 
 
-def _strengths(
-    explained: float, up: StrengthCalibration, down: StrengthCalibration | None
-) -> tuple[float, ...]:
-    """The calibrated strengths of both signs; between upper neighbours their geometric mean, too."""
-    calibrated = sorted({explained, *(t.multiple for t in up.targets if t.multiple > 0)})
-    between = {math.sqrt(a * b) for a, b in pairwise(calibrated) if b > 1.5 * a}
-    lower = set() if down is None else {t.multiple for t in down.targets if t.multiple < 0}
-    return tuple(sorted({*calibrated, *between, *lower}))
+class _Strengths(NamedTuple):
+    """Where the curve is measured, weakest first."""
+
+    calibrated: tuple[float, ...]
+    """Of both signs; the null is measured at these."""
+    between: tuple[float, ...]
+    """Between upper neighbours; the null band is interpolated: it costs eight times what the curve does."""
+
+
+def _strengths(explained: float, up: StrengthCalibration, down: StrengthCalibration | None) -> _Strengths:
+    upper = sorted({explained, *(t.multiple for t in up.targets if t.multiple > 0)})
+    lower = set[float]() if down is None else {t.multiple for t in down.targets if t.multiple < 0}
+    between = [math.sqrt(a * b) for a, b in pairwise(upper) if b > 1.5 * a]
+    return _Strengths(tuple(sorted({*upper, *lower})), tuple(between))
 
 
 def _dose(
     bench: CausalBench,
     feature: int,
-    strengths: Sequence[float],
+    strengths: _Strengths,
     null: _Null,
     prompts: Sequence[SteeringPrompt],
     changes: NextTokenChanges,
 ) -> tuple[DosePoint, ...]:
     """One point per strength at which the subject stays finite under the feature at every prompt."""
-    ids, documents = [p.ids for p in prompts], [p.document for p in prompts]
+    documents = [prompt.document for prompt in prompts]
     seed = seed_of(bench.ref(feature), "effects")
-    points: list[DosePoint] = []
-    for multiple in strengths:
+
+    def changed(multiple: float, units: Float[torch.Tensor, "n d"]) -> ConceptChanges:
         vector = steering_vector(bench, feature, multiple)
-        rows = torch.cat([vector[None], math.copysign(float(vector.norm()), multiple) * null.units])
-        concepts = [concept.ids for concept in null.concepts]
-        site = bench.dictionary.output_site
-        found = concept_changes(bench.runs, ids, site, rows, concepts, changes.clean_log_probs)
+        rows = torch.cat([vector[None], math.copysign(float(vector.norm()), multiple) * units])
+        concepts = [concept.ids for concept in null.concepts[: len(rows)]]
+        ids, site = [prompt.ids for prompt in prompts], bench.dictionary.output_site
+        return concept_changes(bench.runs, ids, site, rows, concepts, changes.clean_log_probs)
+
+    points: dict[float, DosePoint] = {}
+    for multiple in (*strengths.calibrated, *strengths.between):
+        measured = multiple in strengths.calibrated
+        found = changed(multiple, null.units if measured else null.units[:0])
         own = found.change[0].numpy()
-        band = null_band(found.change[1:].mean(dim=1).numpy())
+        band = null_band(found.change[1:].mean(dim=1).numpy()) if measured else _between(points, multiple)
         if not np.isfinite(own).all() or band is None:
             continue
-        points.append(
-            DosePoint(
-                multiple=multiple,
-                kl=float(found.kl[0].mean()),
-                change=float(own.mean()),
-                interval=mean_interval(own, documents, seed=seed),
-                null_low=band.low,
-                null_high=band.high,
-            )
+        points[multiple] = DosePoint(
+            multiple=multiple,
+            kl=float(found.kl[0].mean()),
+            change=float(own.mean()),
+            interval=mean_interval(own, documents, seed=seed),
+            null_low=band.low,
+            null_high=band.high,
         )
-    return tuple(points)
+    return tuple(points[multiple] for multiple in sorted(points))
+
+
+def _between(points: Mapping[float, DosePoint], multiple: float) -> Ends | None:
+    """The null band between two strengths at which it was measured; None without both."""
+    measured = sorted(points)
+    if not measured or not measured[0] <= multiple <= measured[-1]:
+        return None
+    low, high = (
+        float(np.interp(multiple, measured, ends))
+        for ends in ([points[m].null_low for m in measured], [points[m].null_high for m in measured])
+    )
+    return Ends(low, high)
 
 
 def _beyond(dose: Sequence[DosePoint], multiple: float) -> bool:

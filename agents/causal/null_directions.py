@@ -17,7 +17,7 @@ def null_directions(direction: Float[torch.Tensor, " d"], n: int, seed: int) -> 
     The first of them are the same whatever `n` is, and whatever the length of `direction`.
     """
     generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randn((n, direction.shape[0]), generator=generator)
+    drawn = torch.stack([torch.randn(direction.shape[0], generator=generator) for _ in range(n)])
     return drawn / drawn.norm(dim=1, keepdim=True) * direction.detach().float().cpu().norm()
 
 

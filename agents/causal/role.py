@@ -3,7 +3,8 @@
 Input side: its firing is predicted from the input. Detection (balanced accuracy against random windows) by
 the reader that decides the verdict is at least `INPUT_VALUE`, which is also what an accepted label needs
 (`agents/verdict.py`), and its interval lies above `INPUT_LOW`: a value reached by luck on few windows
-does not do.
+does not do. Where the predicate decides, its F1 over all tokens must be that of an accepted label too:
+detection forgives a rule that holds on ten times as many tokens as the feature fires on.
 
 Output side: what it causes is strong and specific. At the KL level nearest 1 (strong enough to show, weak
 enough to stay fluent) its intervention score is beyond that of random directions of the same norm, each
@@ -21,7 +22,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from glossator.agents.firing_facts import STRONG
-from glossator.agents.verdict import ACCEPT_DETECTION
+from glossator.agents.verdict import ACCEPT_DETECTION, ACCEPT_F1
 from glossator.records import (
     BaselineName,
     EffectFindings,
@@ -93,8 +94,8 @@ def label_for_role(
         causes: what turning it up does.
         role: its role; without one both sides are said as they are known.
     """
-    on = None if fires is None else _begun("fires on ", fires.text, _FIRING_VERBS)
-    makes = None if causes is None else _begun("makes more likely: ", causes.text, _EFFECT_VERBS)
+    on = None if fires is None else _said(fires.text, _FIRING_VERBS, "fires on {}")
+    makes = None if causes is None else _said(causes.text, _EFFECT_VERBS, "makes {} more likely")
     if role is FeatureRole.NEITHER:
         return "neither when it fires nor what it causes is explained"
     if role is FeatureRole.INPUT or makes is None:
@@ -104,8 +105,9 @@ def label_for_role(
     return makes if on is None else f"{on}; {makes}"
 
 
-def _begun(beginning: str, text: str, verbs: Sequence[str]) -> str:
-    return text if text.lower().startswith(tuple(verbs)) else beginning + text
+def _said(text: str, verbs: Sequence[str], form: str) -> str:
+    """`text` as a clause: as it is where it begins with one of the verbs, else in `form`."""
+    return text if text.lower().startswith(tuple(verbs)) else form.format(text)
 
 
 def _input_side(scores: Sequence[Score], reader: str | None) -> _Side:
@@ -114,13 +116,22 @@ def _input_side(scores: Sequence[Score], reader: str | None) -> _Side:
     if score is None or score.value is None or score.interval is None:
         reasons = "" if score is None or not score.unscored else f" ({'; '.join(score.unscored)})"
         return _Side(False, None, f"firing could not be predicted from the input by any label{reasons}")
-    holds = score.value >= INPUT_VALUE and score.interval.low >= INPUT_LOW
+    f1 = next((s.value for s in scores if s.reader == score.reader and _is_f1(s)), None)
+    sure = score.value >= INPUT_VALUE and score.interval.low >= INPUT_LOW
+    holds = sure and (f1 is None or f1 >= ACCEPT_F1)
     words = (
         f"its label predicts firing {'well' if holds else 'poorly'}: detection by the {score.reader} "
         f"{score.value:.2f} ({score.interval.low:.2f} to {score.interval.high:.2f}), where {INPUT_VALUE:.2f} "
         f"with an interval from {INPUT_LOW:.2f} is needed"
     )
+    if f1 is not None:
+        words += f", F1 {f1:.2f}, where {ACCEPT_F1:.2f} is needed"
     return _Side(holds, score.value, words)
+
+
+def _is_f1(score: Score) -> bool:
+    wanted = (ScoreMethod.PREDICATE, Metric.F1, STRONG)
+    return (score.method, score.metric, score.threshold) == wanted
 
 
 def _decides(score: Score, reader: str) -> bool:
@@ -136,7 +147,7 @@ def _output_side(scores: Sequence[InterventionScore], effects: EffectFindings | 
     measured = [s for s in scores if s.excess is not None and s.kl > 0]
     if not measured:
         return _Side(False, None, "no explanation of its effect could be scored")
-    at = min(measured, key=lambda s: abs(math.log(s.target_kl / OUTPUT_KL)))
+    at = min(measured, key=lambda s: abs(math.log(s.kl / OUTPUT_KL)))
     missing, excess, interval = _not_specific(at), at.excess, at.excess_interval
     if excess is None or interval is None:
         return _Side(False, None, "no explanation of its effect could be scored")

@@ -20,8 +20,9 @@ from glossator.probes.subject import Subject
 Prompt = tuple[int, ...]
 """Token ids, row prefix included."""
 
-SLACK = 4
-"""Tokens by which rows of a batch may always differ; longer ones by a quarter of their length."""
+PADDING = 256
+"""Cells of padding that a batch may always hold; larger ones as many as are a quarter of it. Every batch
+reads all weights once per generated token, so few batches matter more than little padding."""
 
 
 class PromptBatch(NamedTuple):
@@ -57,10 +58,19 @@ def prompt_batches(
     while order:
         width = len(prompts[order[0]])
         most = batch_rows if most_cells is None else max(1, min(batch_rows, most_cells // width))
-        alike = (i for i in order[:most] if width - len(prompts[i]) <= max(SLACK, width // 4))
-        chosen = tuple(alike)
-        order = order[len(chosen) :]
-        yield _batch(subject.row_prefix, prompts, chosen, width)
+        n = _alike([width - len(prompts[i]) for i in order[:most]], width)
+        yield _batch(subject.row_prefix, prompts, tuple(order[:n]), width)
+        order = order[n:]
+
+
+def _alike(padding: list[int], width: int) -> int:
+    """How many of the first rows go together."""
+    total = 0
+    for n, own in enumerate(padding):
+        total += own
+        if total > max(PADDING, width * (n + 1) // 4):
+            return n
+    return len(padding)
 
 
 def model_inputs(subject: Subject, batch: PromptBatch, step: int = 0) -> dict[str, Any]:

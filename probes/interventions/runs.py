@@ -247,4 +247,4 @@ def _check_generation(tokens: int, temperature: float, prompts: int, draws: int)
 def _log_probs(logits: Float[torch.Tensor, "rows vocab"]) -> Float[torch.Tensor, "rows vocab"]:
     """Float32; rows that are not finite are NaN."""
     found = logits.float().log_softmax(-1)
-    return torch.where(logits.isfinite().all(-1, keepdim=True), found, torch.nan)
+    return torch.where(found.sum(-1, keepdim=True).isfinite(), found, torch.nan)

@@ -132,6 +132,22 @@ def test_detection_has_to_be_high_and_sure(value: float, low: float) -> None:
     assert feature_role([detection(value, low)]).role is FeatureRole.NEITHER
 
 
+@pytest.mark.parametrize(("f1", "role"), [(0.39, FeatureRole.NEITHER), (0.41, FeatureRole.INPUT)])
+def test_a_predicate_that_holds_far_too_often_predicts_little(f1: float, role: FeatureRole) -> None:
+    over_tokens = detection(f1, 0.3).model_copy(
+        update={
+            "method": ScoreMethod.PREDICATE,
+            "metric": Metric.F1,
+            "negatives": Negatives.ALL_TOKENS,
+        }
+    )
+    found = feature_role([over_tokens, *FIRES])
+    assert found.role is role
+    assert f"F1 {f1:.2f}" in found.reason
+    read = detection(0.9, 0.8, "embedder")
+    assert feature_role([over_tokens, read], reader="embedder").role is FeatureRole.INPUT
+
+
 def test_the_deciding_reader_decides() -> None:
     scores = [detection(0.9, 0.8, "predicate"), detection(0.5, 0.4, "gpt"), detection(0.6, 0.5, "embedder")]
     assert feature_role(scores).role is FeatureRole.INPUT
@@ -167,6 +183,10 @@ def test_no_rising_tokens_no_output_side() -> None:
 
 
 def test_the_level_nearest_one_decides() -> None:
+    """The level that was reached, not the one that was asked for."""
+    unreached = intervention(0.5, 0.3).model_copy(update={"kl": 0.01})
+    near = intervention(0.4, 0.2, target=0.33)
+    assert feature_role([], [unreached, near], effects(" sea")).output_value == 0.4
     strong, weak = intervention(0.5, 0.3, target=3.0), intervention(0.01, -0.1, target=0.1)
     assert feature_role([], [weak, strong, IDLE[0]], effects(" sea")).role is FeatureRole.NEITHER
     assert feature_role([], [weak, strong, CAUSES[0]], effects(" sea")).role is FeatureRole.OUTPUT
@@ -181,14 +201,14 @@ def test_the_label_says_the_side_that_matters() -> None:
     fires, causes = explained('the word "at"'), explained("words of the sea")
     assert label_for_role(fires, causes, FeatureRole.INPUT) == 'fires on the word "at"'
     both = label_for_role(fires, causes, FeatureRole.BOTH)
-    assert both == 'fires on the word "at"; makes more likely: words of the sea'
+    assert both == 'fires on the word "at"; makes words of the sea more likely'
     output = label_for_role(fires, causes, FeatureRole.OUTPUT)
-    assert output.startswith("makes more likely: words of the sea")
+    assert output.startswith("makes words of the sea more likely")
     assert "at" not in output.split("(")[0].split()
     assert "neither" in label_for_role(fires, causes, FeatureRole.NEITHER)
-    said = label_for_role(None, explained("makes words of the sea more likely"), FeatureRole.OUTPUT)
-    assert said.startswith("makes words of the sea more likely")
-    assert "makes more likely" not in said
+    written = explained("makes the model write words of the sea")
+    assert label_for_role(None, written, FeatureRole.BOTH) == written.text
+    assert label_for_role(fires, written, FeatureRole.OUTPUT).startswith(f"{written.text} (")
     assert label_for_role(None, None) == "nothing is known of what it fires on or causes"
 
 

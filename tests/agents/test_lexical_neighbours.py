@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from glossator.agents.scorers import open_scoring_room
 from glossator.agents.scorers.interventions.lexical_neighbours import BOUND, lexical_neighbours, ratio_ends
 from glossator.agents.scorers.interventions.word_neighbours import (
     embedding_similarity,
@@ -15,7 +17,9 @@ from glossator.agents.scorers.interventions.word_neighbours import (
 )
 from glossator.agents.scorers.interventions.word_occurrences import occurrences, reach_of, word_rules
 from glossator.probes.intervals import Ends
+from glossator.probes.planted_causal import planted_causal
 from glossator.probes.sentence_embedder import HashingEmbedder
+from glossator.probes.text_activations import TextActivations
 from glossator.records import (
     AllOf,
     Explanation,
@@ -241,3 +245,15 @@ def test_ratio_ends() -> None:
     assert 0.1 < none.high < 0.12
     half = ratio_ends(0.4, Ends(0.3, 0.5), 0.8, Ends(0.7, 0.9))
     assert 0.35 < half.low < 0.5 < half.high < 0.66
+
+
+@pytest.mark.slow
+def test_in_a_real_model_the_planted_confound_fails_and_the_clean_feature_passes(tmp_path: Path) -> None:
+    planted = planted_causal(0)
+    room = open_scoring_room(planted.index(tmp_path / "index"))
+    activate = TextActivations(planted.subject, planted.dictionary, context=64)
+    said_of = planted.explanations()
+    confound = lexical_neighbours(room, said_of["lexical"], activate).check
+    clean = lexical_neighbours(room, said_of["clean"], activate).check
+    assert (confound.passed, clean.passed) == (False, True)
+    assert "coffin" in confound.words

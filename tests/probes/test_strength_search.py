@@ -230,3 +230,14 @@ def test_memory_is_bounded_by_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = kl_at(runs, prompts, steered, [0.5, 1.0, 2.0, 4.0])
     np.testing.assert_allclose(parts, whole, rtol=1e-4)
     assert (np.diff(whole.mean(axis=1)) > 0).all()
+
+
+def test_a_real_subject_that_overflows() -> None:
+    runs = InterventionRuns(tiny_subject("gpt2"))  # its norm squares, so float32 ends near 1e19
+    prompts = runs.prompts(["abc", "de f"])
+    steered = Steered(REF, SiteRef.parse("1.resid"), torch.arange(16.0), 1.0)
+    assert np.isnan(kl_at(runs, prompts, steered, [1.0, 1e25])).tolist() == [[False] * 2, [True] * 2]
+    found = largest_safe_multiple(runs, prompts, steered, 1, 1e25)
+    assert 1e15 < found < 1e25
+    assert np.isfinite(kl_at(runs, prompts, steered, [found])).all()
+    assert np.isnan(kl_at(runs, prompts, steered, [1.03 * found])).any()

@@ -42,6 +42,11 @@ SAMPLES: Mapping[str, Mapping[str, Value]] = {
         "steering": [fenced("T1", "the kitten, the kitten and the cat")],
         "windows": [fenced(1, _CATS, strength=10)],
     },
+    "explain_effect": {
+        "rising": [fenced("R1", '" purr" 0.2 > 6'), fenced("R2", '" meow" 0.1 > 2')],
+        "falling": [fenced("F1", '" bark" 4 > 0.5')],
+        "prompts": [fenced(1, 'The animal began to » " purr" +9, " meow" +3'), fenced(2, 'A | b\n » "!" +1')],
+    },
     "explain_refine": {
         "claim": fenced("C", "animals"),
         "misses": [fenced("M1", _BANK, strength=2)],

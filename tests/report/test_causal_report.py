@@ -128,7 +128,7 @@ def test_values_escape(page: _Elements) -> None:
 def test_what_it_causes_stands_beside_what_it_fires_on(page: _Elements) -> None:
     label = fake_cards()[0].explanation
     assert label is not None
-    sides = re.search(r"Fires on ?(.*) Causes ?(.*) Role ?(output side)", page.text)
+    sides = re.search(r"Fires on ?(.*?) ?Causes ?(.*?) ?Role ?(output side)", page.text)
     assert sides is not None
     assert sides[1] == label.text
     assert sides[2].startswith(fake_explanation().text)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,15 +20,17 @@ from jaxtyping import Float
 from glossator.agents.causal.bench import CausalBench
 from glossator.agents.causal.concept import Concept
 from glossator.agents.causal.next_token_changes import log_odds_change
+from glossator.agents.causal.prompt_intervals import mean_interval
+from glossator.agents.causal.random_effects import explained_target, steering_vector
 from glossator.agents.scorers.interventions.continued_rows import Continuing
 from glossator.agents.scorers.interventions.grid_rows import CleanFamily, moved
-from glossator.probes.intervals import t_quantile
 from glossator.probes.interventions.runs import Prompt
+from glossator.probes.interventions.steering_prompts import FEWEST
 from glossator.probes.interventions.strength_search import next_token_kl
 from glossator.probes.split_view import ExploreView
 from glossator.probes.subject import Subject
 from glossator.probes.windows import WindowBatch, firing_windows, silent_windows
-from glossator.records import Interval, KlPoint, SiteRef, StrengthCalibration, StressCheck
+from glossator.records import KlPoint, SiteRef, StrengthCalibration, StressCheck
 
 PROMPTING = "prompting"
 MEANS = "difference of means"
@@ -50,14 +53,21 @@ class Rivalry:
     @property
     def multiple(self) -> float:
         """The strength at which the feature was explained, or the nearest to it."""
-        wanted = self.bench.settings.explained_at
-        return min(self.up.targets, key=lambda t: abs(math.log(t.target / wanted))).multiple
+        return explained_target(self.up, self.bench.settings.explained_at).multiple
 
     def changes(self, vectors: Float[torch.Tensor, "vectors d"]) -> Float[np.ndarray, "vectors prompts"]:
         """Change of the concept's log-odds under vectors at the dictionary's output site."""
         site = self.bench.dictionary.output_site
         concepts = [self.concept.ids] * len(vectors)
         return moved(self.bench.runs, self.prompts, site, vectors, concepts).change
+
+
+class _Side(NamedTuple):
+    """One of two that are compared."""
+
+    name: str
+    change: Float[np.ndarray, " prompts"]
+    """Of the concept's log-odds, in nats."""
 
 
 def prompting_check(rivalry: Rivalry, explanation: str) -> StressCheck:
@@ -77,11 +87,13 @@ def prompting_check(rivalry: Rivalry, explanation: str) -> StressCheck:
     multiple = multiple_at(rivalry.up.curve, kl)
     if multiple is None or not np.isfinite(by_asking).all():
         return _not_made(PROMPTING, f"no strength was measured near the KL of {kl:.3g} that asking has")
-    vector = multiple * rivalry.up.max_activation * rivalry.bench.direction(rivalry.feature).cpu()
+    vector = steering_vector(rivalry.bench, rivalry.feature, multiple)
     by_steering = rivalry.changes(vector[None])[0]
     carried = _carried(rivalry, asking, vector)
     what = f"with {explanation!r} asked for before the prompt (KL {kl:.3g}); continuations with it: {carried}"
-    return _compared(PROMPTING, "steering", by_steering, "asking", by_asking, what)
+    return _compared(
+        rivalry, PROMPTING, _Side("steering", by_steering), _Side("asking in words", by_asking), what
+    )
 
 
 def mean_difference_check(rivalry: Rivalry) -> StressCheck:
@@ -96,12 +108,12 @@ def mean_difference_check(rivalry: Rivalry) -> StressCheck:
     )
     if difference is None or not float(difference.norm()) > 0:
         return _not_made(MEANS, "no firing or no silent tokens on explore")
-    vector = rivalry.multiple * rivalry.up.max_activation * bench.direction(rivalry.feature).cpu()
+    vector = steering_vector(bench, rivalry.feature, rivalry.multiple)
     rival = difference / difference.norm() * vector.norm() * math.copysign(1.0, rivalry.multiple)
     own, other = rivalry.changes(torch.stack([vector, rival]))
     cosine = float(torch.cosine_similarity(vector, rival, dim=0))
     what = f"with the difference of means, of the same norm (cosine {cosine:.2f})"
-    return _compared(MEANS, "the feature", own, "the difference of means", other, what)
+    return _compared(rivalry, MEANS, _Side("the feature", own), _Side("the difference of means", other), what)
 
 
 def mean_difference(
@@ -140,13 +152,6 @@ def multiple_at(curve: Sequence[KlPoint], kl: float) -> float | None:
     return max(points, key=lambda point: point[1])[0]
 
 
-def paired_interval(differences: Float[np.ndarray, " prompts"]) -> Interval:
-    """Student's t over prompts; needs at least two."""
-    n, mean = len(differences), float(differences.mean())
-    half = t_quantile(n - 1) * float(differences.std(ddof=1)) / math.sqrt(n)
-    return Interval(low=mean - half, high=mean + half, method="t over prompts, paired")
-
-
 def _mean_at_centres(
     subject: Subject, site: SiteRef, explore: ExploreView, windows: WindowBatch
 ) -> Float[torch.Tensor, " d"]:
@@ -178,30 +183,23 @@ def _carried(rivalry: Rivalry, asking: Sequence[Prompt], vector: Float[torch.Ten
     return ", ".join(f"{name} {'-' if said is None else f'{said.carrying:.0%}'}" for name, said in shares)
 
 
-def _compared(
-    name: str,
-    ours: str,
-    own: Float[np.ndarray, " prompts"],
-    rival: str,
-    other: Float[np.ndarray, " prompts"],
-    what: str,
-) -> StressCheck:
+def _compared(rivalry: Rivalry, name: str, ours: _Side, rival: _Side, what: str) -> StressCheck:
     """Who moves the concept more; passes unless the rival clearly does."""
-    kept = np.isfinite(own) & np.isfinite(other)
-    if kept.sum() < 2:
-        return _not_made(name, "the subject gave finite numbers for fewer than two prompts")
-    differences = own[kept] - other[kept]
-    interval = paired_interval(differences)
-    value = float(differences.mean())
+    kept = np.isfinite(ours.change) & np.isfinite(rival.change)
+    if kept.sum() < FEWEST:
+        return _not_made(name, f"the subject gave finite numbers for fewer than {FEWEST} prompts")
+    own, other = ours.change[kept], rival.change[kept]
+    documents = [d for d, keep in zip(rivalry.prompts.documents, kept, strict=True) if keep]
+    interval, value = mean_interval(own - other, documents, seed=rivalry.seed), float((own - other).mean())
     if interval.low > 0:
-        verdict = f"{ours} moves the concept more than {rival}"
+        verdict = f"{ours.name} moves the concept more than {rival.name}"
     elif interval.high < 0:
-        verdict = f"{rival} moves the concept more than {ours}"
+        verdict = f"{rival.name} moves the concept more than {ours.name}"
     else:
-        verdict = f"no clear difference between {ours} and {rival}"
+        verdict = f"no clear difference between {ours.name} and {rival.name}"
     words = (
-        f"{verdict}: log-odds change {own[kept].mean():+.2f} against {other[kept].mean():+.2f} nats, "
-        f"difference {value:+.2f} (95 % interval {interval.low:+.2f} to {interval.high:+.2f}); {what}"
+        f"{verdict}: log-odds change {own.mean():+.2f} against {other.mean():+.2f} nats, difference "
+        f"{value:+.2f} (95 % interval {interval.low:+.2f} to {interval.high:+.2f}); {what}"
     )
     return StressCheck(
         name=name,
@@ -209,7 +207,7 @@ def _compared(
         value=value,
         interval=interval,
         bound=None,
-        n=len(differences),
+        n=len(own),
         words=words,
     )
 

@@ -33,6 +33,8 @@ class CleanFamily(NamedTuple):
 
     family: ContextFamily
     prompts: tuple[Prompt, ...]
+    documents: tuple[str, ...]
+    """Where each prompt came from."""
     log_probs: Float[torch.Tensor, "prompts vocab"]
 
 
@@ -76,9 +78,10 @@ def clean_families(bench: CausalBench, feature: int, seed: int) -> tuple[CleanFa
     )
     families: list[CleanFamily] = []
     for family in ContextFamily:
-        prompts = tuple(p.ids for p in drawn if p.family is family)
-        if len(prompts) >= FEWEST:
-            families.append(CleanFamily(family, prompts, clean_next(bench.runs, prompts)))
+        own = [p for p in drawn if p.family is family]
+        if len(own) >= FEWEST:
+            prompts, documents = tuple(p.ids for p in own), tuple(p.document for p in own)
+            families.append(CleanFamily(family, prompts, documents, clean_next(bench.runs, prompts)))
     return tuple(families)
 
 
@@ -87,6 +90,7 @@ def joined(families: Sequence[CleanFamily]) -> CleanFamily:
     return CleanFamily(
         families[0].family,
         tuple(p for f in families for p in f.prompts),
+        tuple(d for f in families for d in f.documents),
         torch.cat([f.log_probs for f in families]),
     )
 

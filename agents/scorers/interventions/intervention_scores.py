@@ -22,21 +22,16 @@ from glossator.agents.causal.random_effects import ExplainedDirections, explaine
 from glossator.agents.scorers.examples import seed_of
 from glossator.agents.scorers.interventions.gains import Gain, Resampling
 from glossator.agents.scorers.interventions.intervention_evidence import intervention_evidence
+from glossator.agents.scorers.interventions.score_records import gain_score, unmeasured
 from glossator.agents.scorers.interventions.scored_levels import LevelMeasuring, MissingLevel, ScoredLevel
 from glossator.probes.interventions.steering_prompts import SteeringPrompt, draw_prompts
 from glossator.records import (
-    Baseline,
     BaselineName,
     Evidence,
     Explanation,
     Interval,
     InterventionScore,
     KlTarget,
-    Metric,
-    Negatives,
-    Score,
-    ScoreMethod,
-    Split,
     StrengthCalibration,
 )
 
@@ -77,12 +72,12 @@ def intervention_scores(
     """
     feature = explanation.feature.index
     prompts = sealed_prompts(bench, feature)
-    targets = [_unscorable(explanation, target) or target for target in calibration.targets]
+    targets = [unscorable(explanation, target) or target for target in calibration.targets]
     if all(isinstance(target, MissingLevel) for target in targets):
         levels = tuple(target for target in targets if isinstance(target, MissingLevel))
         return _scored(bench, explanation, prompts, levels, ())
     null = explained_random(bench, feature, calibration) if null is None else null
-    donors = _donors(explanation, others)
+    donors = donors_of(explanation, others)
     measuring = LevelMeasuring.of(bench, explanation, prompts, donors, null)
     levels = tuple(t if isinstance(t, MissingLevel) else measuring.level(t) for t in targets)
     return _scored(bench, explanation, prompts, levels, donors)
@@ -101,13 +96,19 @@ def sealed_prompts(bench: CausalBench, feature: int) -> tuple[SteeringPrompt, ..
     )
 
 
-def _unscorable(explanation: Explanation, target: KlTarget) -> MissingLevel | None:
+def unscorable(explanation: Explanation, target: KlTarget) -> MissingLevel | None:
+    """Why nothing can be scored at a strength; None where it can."""
     if explanation.predicate is None:
         return MissingLevel(target, NO_PREDICATE)
+    return unreached(target)
+
+
+def unreached(target: KlTarget) -> MissingLevel | None:
+    """Why a level has no strength; None where it has."""
     return None if target.reached else MissingLevel(target, f"{NOT_REACHED}: {target.reason}")
 
 
-def _donors(explanation: Explanation, others: Sequence[Explanation]) -> tuple[Explanation, ...]:
+def donors_of(explanation: Explanation, others: Sequence[Explanation]) -> tuple[Explanation, ...]:
     """Explanations of other features; which ones depends on their ids alone."""
     fit = [o for o in others if o.predicate is not None and o.feature != explanation.feature]
     return tuple(sorted(fit, key=lambda o: o.id)[:MOST_OTHERS])
@@ -124,7 +125,7 @@ def _scored(
     seed = seed_of(explanation.feature, f"intervention intervals {bench.settings.seed}")
     resampling = Resampling(tuple(prompt.document for prompt in prompts), seed)
     scores = tuple(
-        _missing(explanation, level, len(prompts), evidence.id)
+        unmeasured(explanation, level, len(prompts), reader=READER, evidence=evidence.id)
         if isinstance(level, MissingLevel)
         else _measured(explanation, level, resampling, evidence.id)
         for level in levels
@@ -148,51 +149,10 @@ def _measured(
         target_kl=level.target.target,
         kl=level.kl,
         multiple=level.target.multiple,
-        score=_score(gain, n, {}, baselines, evidence),
+        score=gain_score(gain, n, baselines, reader=READER, evidence=evidence),
         excess=None if excess is None else excess.value,
         excess_interval=None if excess is None else excess.interval,
         perplexity_clean=level.perplexity_clean,
         perplexity_steered=level.perplexity_steered,
         perplexity_random=level.perplexity_random,
-    )
-
-
-def _missing(explanation: Explanation, level: MissingLevel, n: int, evidence: str) -> InterventionScore:
-    return InterventionScore(
-        explanation=explanation.id,
-        target_kl=level.target.target,
-        kl=level.target.kl,
-        multiple=level.target.multiple,
-        score=_score(None, 0, {level.reason: n}, (), evidence),
-        excess=None,
-        excess_interval=None,
-        perplexity_clean=None,
-        perplexity_steered=None,
-        perplexity_random=None,
-    )
-
-
-def _score(
-    gain: Gain | None,
-    n: int,
-    unscored: dict[str, int],
-    baselines: Sequence[tuple[BaselineName, Gain | None]],
-    evidence: str,
-) -> Score:
-    return Score(
-        method=ScoreMethod.INTERVENTION,
-        metric=Metric.GAIN,
-        reader=READER,
-        negatives=Negatives.CLEAN,
-        split=Split.SEALED,
-        threshold=0.0,
-        value=gain and gain.value,
-        interval=gain and gain.interval,
-        n_positive=n,
-        n_negative=n,
-        unscored=unscored,
-        baselines=tuple(
-            Baseline(name=name, value=b and b.value, interval=b and b.interval) for name, b in baselines
-        ),
-        evidence=evidence,
     )

@@ -60,6 +60,17 @@ class SteeredTexts:
         """
         return self._continued(list(vectors), draws)
 
+    def row_by_row(self, vectors: Float[torch.Tensor, "prompts d"]) -> Continued:
+        """One continuation of each prompt under a vector of its own.
+
+        Raises:
+            ProbeError: the subject gives no finite numbers under one of them.
+        """
+        made = self.runs.continuations(
+            self.prompts, AddVectors(self.site, vectors), tokens=self.tokens, seed=self.seed
+        )
+        return Continued(made.ids[None], ContinuedText(self.prompts, made.ids, self.runs.subject.vocabulary))
+
     def perplexity(self, conditions: Sequence[Continued]) -> float | None:
         """Of the first draws of some conditions, under the clean subject; None where it has none."""
         if not conditions:

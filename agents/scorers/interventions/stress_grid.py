@@ -26,6 +26,7 @@ from jaxtyping import Float
 
 from glossator.agents.causal.bench import CausalBench
 from glossator.agents.causal.concept import Concept
+from glossator.agents.causal.null_directions import null_band
 from glossator.agents.causal.random_effects import explained_random
 from glossator.agents.scorers.interventions.continued_rows import Continued, Continuing
 from glossator.agents.scorers.interventions.grid_rows import (
@@ -37,7 +38,7 @@ from glossator.agents.scorers.interventions.grid_rows import (
     mean_of_finite,
     moved,
 )
-from glossator.probes.intervals import Ends, t_quantile
+from glossator.probes.intervals import Ends
 from glossator.records import KlTarget, StrengthCalibration, StressCell
 
 WRONG_SIGN = "wrong sign"
@@ -118,20 +119,6 @@ def grid_levels(up: StrengthCalibration, down: StrengthCalibration | None) -> tu
 def too_weak(calibration: StrengthCalibration, target: KlTarget) -> bool:
     """No safe strength reaches the target; one that was jumped over is judged at what it has."""
     return not target.reached and target.kl < target.target * (1 - calibration.tolerance)
-
-
-def null_band(changes: Float[np.ndarray, " directions"]) -> Ends | None:
-    """Where the change of one more random direction is expected; None without two finite ones.
-
-    The range of the draws, and at least the 95 % prediction interval of a further draw (Student's t): the
-    range of 8 draws alone misses a ninth in 22 of 100 cases.
-    """
-    finite = changes[np.isfinite(changes)]
-    if len(finite) < 2:
-        return None
-    mean, n = float(finite.mean()), len(finite)
-    half = t_quantile(n - 1) * float(finite.std(ddof=1)) * math.sqrt(1 + 1 / n)
-    return Ends(min(float(finite.min()), mean - half), max(float(finite.max()), mean + half))
 
 
 class _Grid(NamedTuple):
