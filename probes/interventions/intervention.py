@@ -2,7 +2,9 @@
 
 Every change of a latent adds a multiple of its direction to what stands there, so what the dictionary
 does not reconstruct (the error term) is kept: x + (new - old) * direction, where old is the latent's
-activation on the activations as they are.
+activation on the activations as they are. A silent latent counts as 0, whatever its pre-activation: setting
+it to v adds v * direction, and a neuron that does not count as firing keeps what it had beside v. In
+`batchtopk` coders without a threshold, old depends on which tokens run together.
 """
 
 from __future__ import annotations
@@ -94,7 +96,8 @@ class PatchSite:
 
     site: SiteRef
     source: Float[torch.Tensor, "rows pos d"]
-    """Aligned with the prompt after the row prefix; shorter ones leave the rest as it is."""
+    """Aligned with the prompt after the row prefix, one per row or one for all; NaN, and what lies beyond its
+    end, leave what is there. `InterventionRuns.site_activations` gives such a source."""
     positions: Positions = PROMPT_ONLY
 
 
@@ -105,13 +108,15 @@ class PatchLatent:
     dictionary: Dictionary
     feature: int
     source: Float[torch.Tensor, "rows pos"]
-    """Aligned with the prompt after the row prefix; NaN leaves a position as it is."""
+    """Aligned with the prompt after the row prefix, one per row or one for all; NaN, and what lies beyond its
+    end, leave the latent as it is. `InterventionRuns.latent_activations` gives such a source."""
     positions: Positions = PROMPT_ONLY
 
 
 @dataclass(frozen=True)
 class Several:
-    """Changes that happen together; changes of one site add up before they are made."""
+    """Changes that happen together. At one site patches come first; what the others add to the result is
+    summed before it is added, so that parts which cancel change no bit. Later sites see earlier changes."""
 
     parts: tuple[AddVectors | SetLatent | ClampLatent | AblateLatent | PatchSite | PatchLatent, ...]
 

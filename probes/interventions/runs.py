@@ -47,6 +47,7 @@ class InterventionRuns:
     """Runs prompts through a subject, with or without an intervention; serialised by the subject's lock."""
 
     def __init__(self, subject: Subject, *, batch_rows: int = 64) -> None:
+        """At most `batch_rows` prompts run at once, each with its keys and values and one row of logits."""
         self.subject, self._batch_rows = subject, batch_rows
 
     def prompts(self, texts: Sequence[str]) -> tuple[Prompt, ...]:
@@ -68,7 +69,14 @@ class InterventionRuns:
         self, prompts: Sequence[Prompt], intervention: Intervention | None = None
     ) -> Float[torch.Tensor, "rows vocab"]:
         """Log-probabilities of the token after each prompt, over named tokens; float32 on the CPU. Rows in
-        which the subject gave infinities or NaN are all NaN."""
+        which the subject gave infinities or NaN are all NaN.
+
+        Raises:
+            UserError: a prompt is empty, or the intervention lacks what it needs.
+            UnknownNameError: the subject or the dictionary has no such site or feature.
+            ShapeMismatchError: a prompt is longer than the context; the intervention does not fit the
+                subject, or the number of prompts.
+        """
         check_prompts(self.subject, prompts)
         parts = fit(self.subject, intervention, len(prompts))
         out = torch.empty(len(prompts), self.subject.n_named_tokens)
@@ -84,7 +92,7 @@ class InterventionRuns:
     ) -> tuple[Float[torch.Tensor, " pos"], ...]:
         """Nats of each token of each prompt given those before it; float32 on the CPU. The first is NaN, as
         are those that follow where the subject gave infinities or NaN."""
-        longest = max(map(len, prompts), default=0)
+        longest = max(map(len, prompts), default=1)
         found = self._losses(prompts, intervention, longest - 1)
         return tuple(
             torch.cat([torch.full((1,), torch.nan), row[longest - len(prompt) :]])

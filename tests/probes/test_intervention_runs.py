@@ -122,7 +122,7 @@ def test_rows_of_like_length_go_together() -> None:
     batches = list(prompt_batches(subject, [(5,) * n for n in lengths], 16))
     assert sorted(row for batch in batches for row in batch.rows) == list(range(len(lengths)))
     assert all(len(batch.rows) <= 16 for batch in batches)
-    assert len(batches) == 4, "few batches: each costs a pass over all weights"
+    assert len(batches) <= 4, "few batches: each costs a pass over all weights"
     assert sum(batch.ids.numel() for batch in batches) < 3 * sum(lengths)
     narrow = list(prompt_batches(subject, [(5,) * n for n in lengths], 16, most_cells=100))
     assert all(batch.ids.numel() <= 100 for batch in narrow)
@@ -152,14 +152,14 @@ def test_rows_that_share_a_draw_share_their_random_numbers() -> None:
 
 def test_sampling_follows_the_subjects_probabilities() -> None:
     subject = tiny_subject()
-    runs, n = InterventionRuns(subject, batch_rows=512), 4000
+    runs, n = InterventionRuns(subject, batch_rows=512), 3000
     prompt = prompts_of(subject)[0]
-    found = runs.continuations([prompt] * n, tokens=1, temperature=2.0)
-    expected = runs.next_log_probs([prompt])[0] / 2
+    found = runs.continuations([prompt] * n, tokens=1, temperature=6.0)
+    expected = runs.next_log_probs([prompt])[0] / 6
     expected[torch.from_numpy(subject.vocabulary.special)] = -torch.inf
     chances = expected.softmax(-1)
     counts = torch.bincount(found.ids[:, 0], minlength=len(chances)).float()
-    likely = chances > 0.02
+    likely = chances > 0.005
     assert likely.sum() > 5
     deviations = (counts - n * chances) / (n * chances * (1 - chances)).sqrt()
     assert deviations[likely].abs().max() < 4.5
@@ -279,7 +279,7 @@ def test_a_subject_that_breaks_down_is_told(dtype: torch.dtype) -> None:
     subject.model.to(dtype)
     runs, prompts = InterventionRuns(subject), prompts_of(subject)
     vectors = torch.zeros(len(prompts), 16)
-    vectors[[1, 3]] = 3e38
+    vectors[[1, 3]] = torch.inf  # a norm turns what is merely huge into finite nonsense
     found = runs.next_log_probs(prompts, AddVectors(RESID, vectors))
     assert found.isnan().all(1).tolist() == [False, True, False, True, False]
     assert found.isnan().any(1).tolist() == [False, True, False, True, False]
@@ -317,7 +317,7 @@ def test_threads_do_not_disturb_each_other() -> None:
     wrong: list[str] = []
 
     def work(number: int) -> None:
-        for _ in range(5):
+        for _ in range(3):
             found = runs.continuations(prompts, steerings[number], tokens=4)
             if not (
                 torch.equal(found.ids, alone[number].ids) and torch.equal(found.losses, alone[number].losses)
@@ -326,7 +326,7 @@ def test_threads_do_not_disturb_each_other() -> None:
             if not torch.equal(subject.activations(RESID, ids), reading):
                 wrong.append("reading")
 
-    threads = [threading.Thread(target=work, args=(n % 4,)) for n in range(8)]
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
