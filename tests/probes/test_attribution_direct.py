@@ -22,7 +22,8 @@ TARGETS = (4, 50, 99, 250)
 
 
 def _subject(shape: Shape) -> Subject:
-    return tiny_subject(shape, **({"final_logit_softcapping": None} if shape == "gemma2" else {}))
+    uncapped: dict[str, Any] = {"final_logit_softcapping": None} if shape == "gemma2" else {}
+    return tiny_subject(shape, **uncapped)
 
 
 def _coder(subject: Subject, site: str) -> SparseCoder:
@@ -35,6 +36,11 @@ def _coder(subject: Subject, site: str) -> SparseCoder:
         b_enc=torch.randn(FEATURES, generator=generator),
     )
     return SparseCoder(weights, CoderOptions(activation=Activation.RELU), name="c", site=SiteRef.parse(site))
+
+
+def _activations(coder: SparseCoder, x: torch.Tensor) -> torch.Tensor:
+    assert coder.weights.b_enc is not None
+    return torch.relu(x @ coder.weights.W_enc + coder.weights.b_enc)
 
 
 class _FrozenNorm(torch.nn.Module):
@@ -77,7 +83,7 @@ def test_direct_effects_are_what_taking_the_latent_away_costs(shape: Shape, kind
     site = SiteRef.parse(f"2.{kind}")
     coder = _coder(subject, str(site))
     x = subject.activations(site, torch.tensor([IDS]))[0]
-    acts = torch.relu(x @ coder.weights.W_enc + coder.weights.b_enc)
+    acts = _activations(coder, x)
     feature = int(acts.mean(dim=0).argmax())
     found = direct_effects(subject, coder, feature, IDS, TARGETS, centred=False)
     np.testing.assert_allclose(found.activations, acts[:, feature].numpy(), rtol=1e-4, atol=1e-4)
@@ -97,7 +103,7 @@ def test_effects_of_all_latents_the_error_and_the_bias_make_up_the_logits(shape:
     subject = _subject(shape)
     coder = _coder(subject, "2.resid")
     x = subject.activations(coder.site, torch.tensor([IDS]))[0]
-    acts = torch.relu(x @ coder.weights.W_enc + coder.weights.b_enc)
+    acts = _activations(coder, x)
     every = [direct_effects(subject, coder, i, IDS, TARGETS, centred=False) for i in range(FEATURES)]
     total = np.sum([e.effects for e in every], axis=0)
     norm = subject.decoder.final_norm

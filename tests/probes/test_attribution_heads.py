@@ -98,7 +98,7 @@ def test_every_option_of_a_coder_is_accounted_for(options: dict[str, Any]) -> No
         if found.activation > 0:
             fired += 1
             assert abs(found.activation - found.preactivation) < 1e-4
-    assert fired > FEATURES // 2
+    assert fired >= FEATURES // 3
 
 
 @pytest.mark.parametrize("shape", ["gemma2", "gemma3"])
