@@ -18,7 +18,7 @@ from glossator.records import EvidenceKind, KlTarget, Record, StrengthCalibratio
 
 POSITIONS = {"all": EVERYWHERE, "last": LAST_ONWARD, "generated": Positions(first=0, stop=0)}
 """Where a direction may be added, by the words of the command line."""
-_LARGEST = 1e36
+_LARGEST = 1e38
 """Multiples above this are infinite in float32 whatever the feature."""
 
 

@@ -46,14 +46,15 @@ def planted_project(folder: Path) -> PlantedProject:
 
 
 def attention_project(folder: Path) -> list[str]:
-    """The tiny subject with a dictionary over what its heads put out in block 1; latent `DEAD` never fires."""
+    """The tiny subject with a dictionary over the heads of block 1, whose latent `DEAD` never fires."""
     flags = tiny_project(folder)
     generator = torch.Generator().manual_seed(0)
     decoder = torch.randn(ATTENTION_FEATURES, ATTENTION_WIDTH, generator=generator)
     bias = torch.zeros(ATTENTION_FEATURES)
     bias[DEAD] = -1e6
     tensors = {
-        "W_enc": decoder.T.contiguous(), "W_dec": decoder, "b_enc": bias, "b_dec": torch.zeros(ATTENTION_WIDTH)
+        "W_enc": decoder.T.contiguous(), "W_dec": decoder, "b_enc": bias,
+        "b_dec": torch.zeros(ATTENTION_WIDTH),
     }  # fmt: skip
     _write_dictionary(folder / "heads", "blocks.1.attn.hook_z", tensors)
     flags[flags.index("--dictionary") + 1] = str(folder / "heads")
