@@ -34,7 +34,6 @@ class LabelledFeature(NamedTuple):
     card: FeatureCard
     evidence: tuple[Evidence, ...]
 
-
     def with_causes(self, found: CausalMeasurement | str) -> LabelledFeature:
         """The same with what the feature causes, or with why that is not known."""
         if isinstance(found, str):

@@ -1,8 +1,7 @@
 """Grades of planted features over seeds: whether each kind gets what it must.
 
 A seed is right if the clean feature grades A, the lexical confound fails the lexical test, and the
-random direction scores zero within its interval at the level at which it was explained. Its explanation
-is made from its concept whether or not that rises beyond the null, so that there is a score to ask.
+random direction scores zero within its interval at the level at which it was explained.
 """
 
 from __future__ import annotations
@@ -130,8 +129,7 @@ class PlantedBench:
             for sign in (1, -1)
         )
         effects = effects_with_null(bench, feature, up, down)
-        findings = effects.findings.model_copy(update={"concept": effects.concept.texts})
-        explanation = effect_explanation(bench, findings)
+        explanation = effect_explanation(bench, effects.findings)
         if explanation is None:
             return Measured(up, down, effects, None, ())
         others = [e for n, e in self.planted.explanations().items() if n != name]

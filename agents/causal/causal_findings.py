@@ -16,9 +16,9 @@ import numpy as np
 import glossator
 from glossator.agents.causal.bench import CausalBench
 from glossator.agents.causal.effect_explanation import effect_explanation
-from glossator.agents.causal.effects import effects_evidence, measure_effects
+from glossator.agents.causal.effects import effects_evidence, effects_with_null
 from glossator.agents.causal.promoted_explanation import promoted_explanation
-from glossator.agents.causal.random_effects import ExplainedDirections, explained_random
+from glossator.agents.causal.random_effects import ExplainedDirections
 from glossator.agents.causal.role import feature_role
 from glossator.agents.scorers.interventions.intervention_scores import (
     ScoredInterventions,
@@ -100,11 +100,11 @@ class Causes:
         up, down = (
             calibrate(bench.runs, prompts, steered, targets=settings.targets, sign=sign) for sign in (1, -1)
         )
-        effects = measure_effects(bench, feature, up, down)
-        return MeasuredCauses(feature, up, down, effects, explained_random(bench, feature, up))
+        effects = effects_with_null(bench, feature, up, down)
+        return MeasuredCauses(feature, up, down, effects.findings, effects.null)
 
     def explain(self, measured: MeasuredCauses) -> Explanation | None:
-        """The embedded analyst's explanation of the effect; None where nothing coherent rises."""
+        """The embedded analyst's explanation of the effect; None where no token rises in most prompts."""
         return effect_explanation(self.bench, measured.effects)
 
     def finish(

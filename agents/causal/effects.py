@@ -57,7 +57,7 @@ class MeasuredEffects(NamedTuple):
 
     findings: EffectFindings
     concept: Concept
-    """What rises, whether beyond the null or not; `findings.concept` is empty where it is not."""
+    """What rises, whether beyond the null or not."""
     null: ExplainedDirections
 
 
@@ -95,7 +95,8 @@ def effects_with_null(
         split=Split.VALIDATE,
         raised=_shifts(changes, 0, rising=True),
         lowered=_shifts(changes, 0, rising=False),
-        concept=concepts[0].texts if _beyond(dose, at.multiple) else (),
+        concept=concepts[0].texts,
+        beyond_null=_beyond(dose, at.multiple),
         dose=dose,
     )
     return MeasuredEffects(findings, concepts[0], ExplainedDirections(units, concepts[1:]))

@@ -48,7 +48,7 @@ SHOWN_RISING, SHOWN_FALLING = 12, 6
 SHOWN_PROMPTS, SHOWN_AFTER = 10, 5
 """Prompts that are shown, and tokens after each."""
 MOST_WORDS = 12
-NO_EFFECT = "nothing rises beyond the null"
+NO_EFFECT = "no token rises in most prompts"
 _PROMPT_CHARACTERS = 100
 _TOKENS = 200
 
@@ -71,7 +71,7 @@ async def explain_effect(
 ) -> Explanation | NotExplained:
     """The label that the explainer's model gives the effect, and the words it names as predicate.
 
-    The model is not asked where no concept rises beyond the null.
+    The model is not asked where no token rises in most prompts.
 
     Raises:
         BudgetSpent: no call is left.

@@ -143,7 +143,7 @@ def _output_side(scores: Sequence[InterventionScore], effects: EffectFindings | 
     if effects is None:
         return _Side(False, None, "what it causes was not measured")
     if not effects.concept:
-        return _Side(False, None, "no token rises beyond the null when it is turned up")
+        return _Side(False, None, "no token rises in most prompts when it is turned up")
     measured = [s for s in scores if s.excess is not None and s.kl > 0]
     if not measured:
         return _Side(False, None, "no explanation of its effect could be scored")

@@ -109,7 +109,7 @@ class CausalSession:
     def known_findings(self) -> CausalFindings | None:
         """What is stored of the feature's effects, by `glossator effects` or on its card."""
         ledger = self.session.ledger()
-        stored = ledger.latest_evidence(self.ref, EvidenceKind.EFFECTS)
+        stored = ledger.latest_evidence(self.ref, EvidenceKind.CAUSES)
         if stored is not None:
             return self.read(CausalFindings, stored)
         card = ledger.latest_card(self.ref)

@@ -32,7 +32,7 @@ def run_effects(causal: CausalSession, progress: TaskProgress, *, force: bool = 
     card = label_card(causal)
     label = None if card is None or card.explanation is None else card.explanation.id
     recipe = causal.recipe("effects", label=label)
-    stored = [] if force else [e for e in causal.done(recipe) if e.kind is EvidenceKind.EFFECTS]
+    stored = [] if force else [e for e in causal.done(recipe) if e.kind is EvidenceKind.CAUSES]
     if stored:
         return StoredEffects(causal.read(CausalFindings, stored[-1]), stored[-1].id, from_ledger=True)
     causes = Causes(
@@ -50,9 +50,9 @@ def run_effects(causal: CausalSession, progress: TaskProgress, *, force: bool = 
         for c in (done.findings.down, done.findings.up)
         if c is not None
     ]
-    found = causal.evidence(EvidenceKind.EFFECTS, recipe, done.findings.model_dump(mode="json"))
-    causal.store(recipe, [*strengths, *done.evidence, found])
-    return StoredEffects(done.findings, found.id, from_ledger=False)
+    causal.store(recipe, [*strengths, *done.evidence])
+    (found,) = (e.id for e in done.evidence if e.kind is EvidenceKind.CAUSES)
+    return StoredEffects(done.findings, found, from_ledger=False)
 
 
 def label_card(causal: CausalSession) -> FeatureCard | None:

@@ -102,7 +102,7 @@ def _meaning(causal: CausalSession, label: Explanation | None) -> MeaningChecks:
 def _claim(findings: CausalFindings) -> str:
     if findings.explanation is not None:
         return findings.explanation.text
-    return "nothing: no token rises beyond random directions when the feature is turned up"
+    return "nothing: no token rises in most prompts when the feature is turned up"
 
 
 def _score(findings: CausalFindings, level: float) -> InterventionScore | None:

@@ -148,12 +148,18 @@ def test_the_dose_rises_beyond_the_null_and_is_measured_at_every_strength() -> N
 
 
 @pytest.mark.parametrize("name", ["random", "input"])
-def test_what_is_not_beyond_the_null_is_no_concept(name: str) -> None:
+def test_what_random_directions_do_as_well_is_explained_but_not_beyond_the_null(name: str) -> None:
     planted, found = planted_bench(), measured(name).effects
+    assert found.findings.concept == found.concept.texts
     assert found.concept
-    assert found.findings.concept == ()
-    assert found.findings.raised
-    assert effect_explanation(planted.bench, found.findings) is None
+    assert not found.findings.beyond_null
+    assert effect_explanation(planted.bench, found.findings) is not None
+
+
+def test_without_tokens_that_rise_there_is_no_explanation() -> None:
+    planted, found = planted_bench(), measured("clean").effects.findings
+    assert found.beyond_null
+    assert effect_explanation(planted.bench, found.model_copy(update={"concept": ()})) is None
 
 
 def test_the_same_settings_give_the_same_findings() -> None:

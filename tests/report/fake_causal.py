@@ -110,6 +110,7 @@ def fake_effects() -> EffectFindings:
         raised=tuple(TokenShift(token=t, change=c, clean=a, steered=b) for t, c, a, b in raised),
         lowered=tuple(TokenShift(token=t, change=c, clean=a, steered=b) for t, c, a, b in lowered),
         concept=(" morning", " evening", " night"),
+        beyond_null=True,
         dose=dose,
     )
 

@@ -243,7 +243,7 @@ def test_effects_of_a_planted_feature_are_found_kept_and_used(
     assert set(concept) <= set(planted.truth.concepts["clean"])
     assert (tmp_path / f"effects-{feature}.html").is_file()
     kept = stored(planted.flags, found["evidence"])
-    assert kept.kind is EvidenceKind.EFFECTS
+    assert kept.kind is EvidenceKind.CAUSES
     with Ledger.open(home(planted.flags) / "ledger.sqlite") as ledger:
         strengths = ledger.latest_evidence(kept.feature, EvidenceKind.STRENGTHS)
         assert strengths is not None

@@ -128,7 +128,9 @@ class EffectFindings(Record):
     lowered: tuple[TokenShift, ...]
     """Tokens that fall most, most first."""
     concept: tuple[str, ...]
-    """Token texts that the effect's concept consists of; empty where no token rises beyond the null."""
+    """Token texts that the effect's concept consists of; empty where no token rises in most prompts."""
+    beyond_null: bool = False
+    """Whether the concept rises more than random directions of the same norm raise theirs."""
     dose: tuple[DosePoint, ...]
     """The dose–response curve, by strength."""
 
@@ -272,7 +274,7 @@ class CausalFindings(Record):
     effects: EffectFindings
     """What happens to the next token."""
     explanation: Explanation | None
-    """What it causes, in words; None where nothing coherent rises beyond the null."""
+    """What it causes, in words; None where no token rises in most prompts."""
     scores: tuple[InterventionScore, ...] = ()
     """Of that explanation, by KL level."""
     role: RoleFinding | None = None

@@ -83,6 +83,7 @@ class EffectsView(NamedTuple):
 
     facts: str
     concept: tuple[Markup, ...]
+    beyond_null: bool
     raised: tuple[ShiftView, ...]
     lowered: tuple[ShiftView, ...]
     plot: DosePlot | None
@@ -180,6 +181,7 @@ def effects_view(effects: EffectFindings) -> EffectsView:
     return EffectsView(
         facts=facts,
         concept=_tokens(effects.concept),
+        beyond_null=effects.beyond_null,
         raised=tuple(_shift(s, top) for s in effects.raised[:_TOKENS]),
         lowered=tuple(_shift(s, top) for s in effects.lowered[:_TOKENS]),
         plot=dose_plot(effects.dose),

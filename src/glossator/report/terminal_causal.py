@@ -56,13 +56,16 @@ _SHORT_NULLS = ("random", "explained alike", "shuffled")
 """The baselines of `NULLS`: random directions under this explanation and under their own, another label."""
 
 
+NO_MORE = "It rises no more than random directions of the same norm raise tokens of their own."
+
+
 def render_causal(findings: CausalFindings) -> RenderableType:
     """Everything causal that a card holds."""
     parts: list[RenderableType] = []
     if findings.role is not None:
         parts.append(_role(findings.role))
     if findings.explanation is None:
-        parts.append(Text("Causes: nothing coherent rises beyond the null.", style="italic"))
+        parts.append(Text("Causes: no token rises in most prompts.", style="italic"))
     else:
         by = (f"  by {safe_text(findings.explanation.author)}", "dim")
         parts.append(Text.assemble("Causes: ", (safe_text(findings.explanation.text), "bold"), by))
@@ -98,11 +101,12 @@ def render_effects(
         style="dim",
     )
     concept = Text(", ").join(token_text(t, style="bold") for t in effects.concept)
-    nothing = "none rises beyond the null" + ("; the curve is of those that rise most" * bool(effects.dose))
+    nothing = "no token rises in most prompts"
     parts: list[RenderableType] = [
         _heading("Effect on the next token"),
         facts,
         Text.assemble("Concept: ", concept if effects.concept else nothing),
+        *([Text(NO_MORE, style="italic")] if effects.concept and not effects.beyond_null else []),
         _shifts(effects),
     ]
     if effects.dose:
