@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -154,13 +155,13 @@ def test_sampling_follows_the_subjects_probabilities() -> None:
     subject = tiny_subject()
     runs, n = InterventionRuns(subject, batch_rows=512), 3000
     prompt = prompts_of(subject)[0]
-    found = runs.continuations([prompt] * n, tokens=1, temperature=6.0)
-    expected = runs.next_log_probs([prompt])[0] / 6
+    found = runs.continuations([prompt] * n, tokens=1, temperature=2.0)
+    expected = runs.next_log_probs([prompt])[0] / 2
     expected[torch.from_numpy(subject.vocabulary.special)] = -torch.inf
     chances = expected.softmax(-1)
     counts = torch.bincount(found.ids[:, 0], minlength=len(chances)).float()
-    likely = chances > 0.005
-    assert likely.sum() > 5
+    likely = chances.topk(20).indices
+    assert n * chances[likely].min() > 5
     deviations = (counts - n * chances) / (n * chances * (1 - chances)).sqrt()
     assert deviations[likely].abs().max() < 4.5
     assert not bool(counts[torch.from_numpy(subject.vocabulary.special)].any()), "special tokens never"
@@ -273,10 +274,9 @@ def test_no_prompts_give_no_rows() -> None:
     assert runs.continuations([], tokens=3).ids.shape == (0, 3)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_subject_that_breaks_down_is_told(dtype: torch.dtype) -> None:
-    subject = tiny_subject()
-    subject.model.to(dtype)
+@pytest.mark.parametrize("make", [tiny_subject, in_bfloat16])
+def test_a_subject_that_breaks_down_is_told(make: Callable[[Shape], Subject]) -> None:
+    subject = make("llama")
     runs, prompts = InterventionRuns(subject), prompts_of(subject)
     vectors = torch.zeros(len(prompts), 16)
     vectors[[1, 3]] = torch.inf  # a norm turns what is merely huge into finite nonsense
