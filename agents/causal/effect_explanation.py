@@ -33,16 +33,29 @@ _USUAL_WORDS = 400
 
 
 def effect_explanation(
-    bench: CausalBench, effects: EffectFindings, author: str = AUTHOR
+    bench: CausalBench,
+    effects: EffectFindings,
+    author: str = AUTHOR,
+    *,
+    tentative: Sequence[str] | None = None,
 ) -> Explanation | None:
-    """The concept in plain words, and as a predicate; None where there is no concept."""
-    if not effects.concept:
+    """The concept in plain words, and as a predicate; None where there is no concept.
+
+    Args:
+        bench: the run.
+        effects: what was measured.
+        author: who says so.
+        tentative: what rises, whether beyond the null or not (`MeasuredEffects.concept.texts`), to be put
+            into words instead: for measuring how such explanations score, never as a finding.
+    """
+    concept = effects.concept if tentative is None else tuple(tentative)
+    if not concept:
         return None
     return Explanation.of(
         effects.feature,
         author,
-        LEAD + _phrase(bench, effects),
-        TokenIn(tokens=written_otherwise(effects.concept, bench.runs.subject.vocabulary)),
+        LEAD + _phrase(bench, effects, concept),
+        TokenIn(tokens=written_otherwise(concept, bench.runs.subject.vocabulary)),
         evidence=(effects_evidence(bench, effects).id,),
         method=ExplanationMethod.EFFECTS,
     )
@@ -66,15 +79,15 @@ def written_otherwise(tokens: Sequence[str], vocabulary: Vocabulary) -> tuple[st
     return tuple(out)
 
 
-def _phrase(bench: CausalBench, effects: EffectFindings) -> str:
+def _phrase(bench: CausalBench, effects: EffectFindings, concept: Sequence[str]) -> str:
     """The concept's tokens as a noun phrase, those that carry most of the effect first."""
     moved = {shift.token: max(0.0, shift.steered * shift.change) for shift in effects.raised}
-    weight: Mapping[str, float] = {token: moved.get(token, 0.0) for token in effects.concept}
+    weight: Mapping[str, float] = {token: moved.get(token, 0.0) for token in concept}
     forms, families = _words_of(bench.room)
     text = ""
     for shown in _SHOWN:
         style = SetStyle(forms, None if families is None else families.name, shown)
-        text = style.tokens(effects.concept, weight)
+        text = style.tokens(concept, weight)
         if len(text) <= LONGEST:
             return text
     return shortened(text)

@@ -35,6 +35,7 @@ from glossator.agents.llm_calls.scripted_chat import Scripted, ScriptedChat
 from glossator.agents.llm_calls.token_counts import TokenCounter
 from glossator.probes.interventions.strength_search import next_token_kl
 from glossator.probes.vocabulary import Vocabulary
+from glossator.prompts.fence import neutral
 from glossator.records import AnyOf, EffectFindings, Explanation, ExplanationMethod, Split, TokenIn, WordIn
 from tests.agents.causal_planted import measured, planted_bench
 
@@ -154,6 +155,10 @@ def test_what_is_not_beyond_the_null_is_no_concept(name: str) -> None:
     assert found.findings.concept == ()
     assert found.findings.raised
     assert effect_explanation(planted.bench, found.findings) is None
+    tentative = effect_explanation(planted.bench, found.findings, tentative=found.concept.texts)
+    assert tentative is not None
+    assert isinstance(tentative.predicate, TokenIn)
+    assert set(found.concept.texts) <= set(tentative.predicate.tokens)
 
 
 def test_the_same_settings_give_the_same_findings() -> None:
@@ -243,10 +248,11 @@ def test_prompts_hold_text_of_validate_alone() -> None:
     text = bench.room.validate.text
     stream = "".join(text.strings(0, len(text)))
     opener = {
-        "".join(bench.runs.subject.vocabulary.texts[i] for i in p.ids[1:])
+        "".join(bench.runs.subject.vocabulary.texts[i] for i in p.ids)
         for p in validate_prompts(bench, effects.feature.index)
     }
-    assert all(any(line.strip() in whole for whole in (stream, *opener)) for line in lines)
+    wholes = [str(neutral(whole)) for whole in (stream, *opener)]
+    assert [line for line in lines if not any(line.strip() in whole for whole in wholes)] == []
 
 
 @pytest.mark.parametrize(
@@ -264,6 +270,6 @@ def test_what_is_no_label_has_a_reason(said: str, reason: str) -> None:
 
 
 def test_no_model_is_asked_where_nothing_rises() -> None:
-    found, chat = _explained("{}", measured("random").effects.findings)
+    found, chat = _explained("{}", measured("input").effects.findings)
     assert found == NotExplained(NO_EFFECT)
     assert not chat.requests
