@@ -20,7 +20,7 @@ from glossator.probes.planted_causal import SITE, PlantedCausal, planted_causal
 from glossator.probes.sparse_coder import SparseCoder
 from glossator.records import StrengthCalibration
 
-SETTINGS = CausalSettings(targets=(0.33, 1.0), per_family=4, prompt_tokens=8, random_directions=6)
+SETTINGS = CausalSettings(targets=(0.33, 1.0), per_family=6, prompt_tokens=8, random_directions=10)
 
 
 class PlantedBench(NamedTuple):

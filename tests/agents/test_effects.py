@@ -250,7 +250,7 @@ def test_prompts_hold_text_of_validate_alone() -> None:
     text = bench.room.validate.text
     stream = "".join(text.strings(0, len(text)))
     opener = {
-        "".join(bench.runs.subject.vocabulary.texts[i] for i in p.ids[1:])
+        "".join(bench.runs.subject.vocabulary.texts[i] for i in p.ids)
         for p in validate_prompts(bench, effects.feature.index)
     }
     wholes = [neutral(whole) for whole in (stream, *opener)]
