@@ -8,9 +8,8 @@ from concurrent.futures import Executor
 from typing import NamedTuple, TypeVar
 
 from glossator.agents.causal.causal_findings import CausalMeasurement, Causes, MeasuredCauses
-from glossator.agents.causal.llm_effect_explanation import explain_effect
+from glossator.agents.causal.llm_effect_explanation import NotExplained, explain_effect
 from glossator.agents.llm_calls.call_room import CallRoom
-from glossator.agents.llm_calls.chat import Unscored
 from glossator.agents.scorers.interventions.read_interventions import read_intervention_scores
 from glossator.agents.window_reading.reader import LlmReader
 from glossator.errors import ProbeError, UserError
@@ -44,10 +43,11 @@ class CausesReading:
         try:
             measured = await self._computed(lambda: self._causes.measure(feature.index))
             worded = await self._worded(measured)
-            read = ()
+            read = None
             if worded.explanation is not None:
+                others = self._causes.others(measured.feature)
                 read = await read_intervention_scores(
-                    self._causes.bench, worded.explanation, measured.up, self._reader, null=measured.null
+                    self._causes.bench, worded.explanation, measured.up, self._reader, others
                 )
             return await self._computed(
                 lambda: self._causes.finish(
@@ -64,7 +64,7 @@ class CausesReading:
         if embedded is None:
             return _Worded(None, ())
         asked = await explain_effect(self._calls, self._causes.bench, measured.effects)
-        if isinstance(asked, Unscored):
+        if isinstance(asked, NotExplained):
             return _Worded(embedded, (f"the model gave no explanation of the effect: {asked.reason}",))
         return _Worded(asked, ())
 

@@ -16,11 +16,14 @@ import numpy as np
 import glossator
 from glossator.agents.causal.bench import CausalBench
 from glossator.agents.causal.effect_explanation import effect_explanation
-from glossator.agents.causal.effects import measure_effects
+from glossator.agents.causal.effects import effects_evidence, measure_effects
 from glossator.agents.causal.promoted_explanation import promoted_explanation
 from glossator.agents.causal.random_effects import ExplainedDirections, explained_random
 from glossator.agents.causal.role import feature_role
-from glossator.agents.scorers.interventions.intervention_scores import intervention_scores
+from glossator.agents.scorers.interventions.intervention_scores import (
+    ScoredInterventions,
+    intervention_scores,
+)
 from glossator.probes.interventions.steering_prompts import draw_prompts
 from glossator.probes.interventions.strength_search import calibrate
 from glossator.probes.token_effects import TokenEffects
@@ -75,6 +78,10 @@ class Causes:
         made = (promoted_explanation(self.bench.ref(int(i)), self.promoted(int(i))) for i in drawn)
         return tuple(e for e in made if e is not None)
 
+    def others(self, feature: int) -> tuple[Explanation, ...]:
+        """Explanations of other features' effects, for the shuffled baseline."""
+        return tuple(e for e in self._others if e.feature.index != feature)[:PANEL]
+
     def measure(self, feature: int) -> MeasuredCauses:
         """Strengths of both signs, and effects, on `validate`.
 
@@ -87,6 +94,7 @@ class Causes:
         drawn = draw_prompts(
             bench.room.validate, bench.runs, feature,
             per_family=settings.per_family, tokens=settings.prompt_tokens, seed=settings.seed,
+            max_activation=steered.max_activation,
         )  # fmt: skip
         prompts = [p.ids for p in drawn]
         up, down = (
@@ -106,7 +114,7 @@ class Causes:
         *,
         label_scores: Sequence[Score] = (),
         reader: str | None = None,
-        read: Sequence[InterventionScore] = (),
+        read: ScoredInterventions | None = None,
         notes: Sequence[str] = (),
     ) -> CausalMeasurement:
         """Score `explanation` on `sealed`, and decide the feature's role.
@@ -122,9 +130,11 @@ class Causes:
         scores: tuple[InterventionScore, ...] = ()
         evidence: tuple[Evidence, ...] = ()
         if explanation is not None:
-            others = [e for e in self._others if e.feature != explanation.feature][:PANEL]
+            others = self.others(measured.feature)
             scored = intervention_scores(self.bench, explanation, measured.up, others, null=measured.null)
-            scores, evidence = (*scored.scores, *read), scored.evidence
+            scores, evidence = scored
+            if read is not None:
+                scores, evidence = (*scores, *read.scores), (*evidence, *read.evidence)
         findings = CausalFindings(
             up=measured.up,
             down=measured.down,
@@ -136,11 +146,11 @@ class Causes:
         )
         own = Evidence.of(
             self.bench.ref(measured.feature),
-            EvidenceKind.EFFECTS,
+            EvidenceKind.CAUSES,
             self.recipe,
             findings.model_dump(mode="json"),
         )
-        return CausalMeasurement(findings, (own, *evidence))
+        return CausalMeasurement(findings, (own, effects_evidence(self.bench, measured.effects), *evidence))
 
     @property
     def recipe(self) -> dict[str, object]:

@@ -54,8 +54,9 @@ def record_attention(subject: Subject, site: SiteRef, ids: tuple[int, ...]) -> R
     attention = _attention_module(subject, site)
     row = torch.tensor([ids])
     with subject.lock:
-        z = subject.activations(site, row)[0].float()  # by the implementation that everything else uses
-        with _listening(subject, attention) as heard:
+        with _keeping_input(attention) as inputs:
+            z = subject.activations(site, row)[0].float()  # by the implementation that everything else uses
+        with _listening(subject, attention) as heard, _giving_input(attention, inputs[-1]):
             subject.activations(site, row)
     if not heard:
         raise UserError(
@@ -95,6 +96,40 @@ def _attention_module(subject: Subject, site: SiteRef) -> nn.Module:
         if module is not block.attention_out and any(m is block.attention_out for m in module.modules())
     ]
     return min(holders, key=lambda module: sum(1 for _ in module.modules()))
+
+
+@contextmanager
+def _keeping_input(attention: nn.Module) -> Generator[list[torch.Tensor], None, None]:
+    """The list holds what the layer read."""
+    seen: list[torch.Tensor] = []
+
+    def keep(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        seen.append(args[0] if args else next(iter(kwargs.values())))
+
+    handle = attention.register_forward_pre_hook(keep, with_kwargs=True)
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _giving_input(attention: nn.Module, hidden: torch.Tensor) -> Generator[None, None, None]:
+    """The layer reads `hidden`, whatever reaches it: in low precision, earlier layers under the recording
+    implementation would not give quite the same."""
+
+    def give(
+        _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if args:
+            return (hidden, *args[1:]), kwargs
+        return args, kwargs | {next(iter(kwargs)): hidden}
+
+    handle = attention.register_forward_pre_hook(give, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 @contextmanager

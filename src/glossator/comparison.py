@@ -118,6 +118,7 @@ _METHODS = (
     ScoreMethod.SURPRISAL,
     ScoreMethod.GENERATION,
     ScoreMethod.INTRUDER,
+    ScoreMethod.INTERVENTION,
 )
 
 

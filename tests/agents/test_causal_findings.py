@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from glossator.agents.causal.bench import CausalBench, CausalSettings
-from glossator.agents.causal.causal_findings import Causes
-from glossator.agents.feature_preparation import FeaturePreparation
 from glossator.agents.labelling import FeatureLabeller
-from glossator.probes.interventions.runs import InterventionRuns
-from glossator.probes.planted_causal import PlantedCausal, planted_causal
-from glossator.probes.token_effects import TokenEffects, to_residual, top_token_effects
+from glossator.probes.planted_causal import PlantedCausal
 from glossator.records import EvidenceKind, FeatureCard, FeatureRole, Split
-
-SETTINGS = CausalSettings(per_family=6, random_directions=6)
+from tests.agents.planted_causes import SETTINGS, planted_causes
 
 
 class Labelled(NamedTuple):
@@ -27,22 +20,9 @@ class Labelled(NamedTuple):
 
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory: pytest.TempPathFactory) -> Labelled:
-    planted = planted_causal(0)
-    index = planted.index(tmp_path_factory.mktemp("causal") / "index")
-
-    def effects(feature: int) -> TokenEffects:
-        direction = planted.dictionary.directions()[feature : feature + 1]
-        residual = to_residual(planted.subject, planted.dictionary.output_site, direction)
-        return top_token_effects(planted.subject, residual[0], 10)
-
-    preparation = FeaturePreparation(index, planted.dictionary, effects, embedder=None, names=planted.names)
-    bench = CausalBench(
-        InterventionRuns(planted.subject), planted.dictionary, preparation.room, planted.names, SETTINGS
-    )
-    causes = Causes(bench, effects, tuple(index.live_features().tolist()))
+    planted, preparation, causes = planted_causes(tmp_path_factory.mktemp("causal") / "index")
     names = ("clean", "input", "output", "random")
-    made = FeatureLabeller(preparation, causes).label([planted.features[n] for n in names])
-    done = list(made)
+    done = list(FeatureLabeller(preparation, causes).label([planted.features[n] for n in names]))
     cards = {name: m.card for name, m in zip(names, done, strict=True)}
     kinds = {name: {e.id: e.kind for e in m.evidence} for name, m in zip(names, done, strict=True)}
     return Labelled(planted, cards, kinds)
@@ -81,10 +61,8 @@ def test_everything_cited_is_handed_on(labelled: Labelled) -> None:
     for name, card in labelled.cards.items():
         kinds = labelled.kinds[name]
         assert set(card.evidence) <= set(kinds)
-        assert EvidenceKind.EFFECTS in kinds.values()
+        assert {EvidenceKind.CAUSES, EvidenceKind.EFFECTS} <= set(kinds.values())
         assert card.causal is not None
         assert {s.score.evidence for s in card.causal.scores if s.score.evidence} <= set(kinds)
-
-
-def test_a_feature_that_cannot_be_turned_up_says_why(labelled: Labelled, tmp_path: Path) -> None:
-    assert all(card.causal_missing == "" for card in labelled.cards.values())
+        if card.causal.explanation is not None:
+            assert set(card.causal.explanation.evidence) <= set(kinds)

@@ -179,11 +179,8 @@ def test_the_claim_turned_round_fails_for_its_sign(here: Stressed) -> None:
 def test_rows_stacked_across_vectors_are_the_rows_alone(here: Stressed) -> None:
     feature = here.planted.features["clean"]
     family = clean_families(here.bench, feature, 0)[0]
-    place = grid_places(
-        here.bench,
-        feature,
-        torch.randn(2, here.bench.dictionary.d_in, generator=torch.Generator().manual_seed(0)),
-    )
+    random = null_directions(here.bench.direction(feature), 2, seed=0)
+    place = grid_places(here.bench, feature, random)
     vectors = torch.cat([place[0].unit[None] * 0, place[0].unit[None], place[0].null])
     ids = [(5, 6)] * len(vectors)
     together = moved(here.bench.runs, family, place[0].site, vectors, ids)

@@ -154,6 +154,19 @@ def test_the_page_is_valid_with_little_and_with_nothing() -> None:
     assert ".null-band" not in _page(None)
 
 
+def test_what_was_not_measured_is_a_dash() -> None:
+    missing: dict[str, None] = dict.fromkeys(("kl", "change", "null_low", "null_high", "carried", "fluency"))
+    stress = fake_stress()
+    broken = stress.cells[0].model_copy(update={**missing, "passed": False, "reason": "no finite numbers"})
+    stress = stress.model_copy(update={"cells": (broken, *stress.cells[1:])})
+    nowhere: dict[str, None] = dict.fromkeys(("perplexity_clean", "perplexity_steered", "perplexity_random"))
+    scores = tuple(s.model_copy(update=nowhere) for s in fake_scores())
+    shown = _Elements(_page(fake_findings().model_copy(update={"stress": stress, "scores": scores})))
+    assert "change –, null – to –, carried –, fluency –, 8 prompts; fails: no finite numbers" in shown.text
+    assert "✗–" in shown.text
+    assert "– / – / –" in shown.text
+
+
 def test_nothing_is_loaded_and_no_number_is_broken() -> None:
     html = _page(fake_findings())
     assert not re.search(r"https?://|@import|url\(", html)

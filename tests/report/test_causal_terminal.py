@@ -44,6 +44,15 @@ def test_a_stress_report_alone_lists_every_failing_cell_and_check() -> None:
     assert all(reason in shown for reason in fake_stress().reasons)
 
 
+def test_a_cell_without_numbers_is_shown_and_listed() -> None:
+    stress = fake_stress()
+    missing: dict[str, None] = dict.fromkeys(("kl", "change", "null_low", "null_high", "carried", "fluency"))
+    broken = stress.cells[0].model_copy(update={**missing, "passed": False, "reason": "no finite numbers"})
+    shown = _printed(render_stress(stress.model_copy(update={"cells": (broken, *stress.cells[1:])})))
+    assert f"✗ {cell_words(broken)}" in shown
+    assert "–✗" in shown
+
+
 def test_strengths_alone_say_what_was_not_reached() -> None:
     shown = _printed(render_strengths(fake_calibration(-1)))
     for target in fake_calibration(-1).targets:

@@ -50,6 +50,8 @@ class EvidenceKind(StrEnum):
     """Strengths matched to next-token KL."""
     EFFECTS = "effects"
     """What turning the feature up does to the next token."""
+    CAUSES = "causes"
+    """Everything causal about the feature: strengths, effects, explanation, scores, role."""
     STEERING = "steering"
     """Continuations of given prompts: clean, steered, and under random directions."""
     ABLATION = "ablation"

@@ -40,7 +40,7 @@ from glossator.report.token_marks import safe_text, token_html
 from glossator.report.wording import BASELINE_WORDS, count, number, signed_words, unscored_words
 
 NULL_WORDS = tuple(BASELINE_WORDS[name] for name in NULLS)
-_TOKENS = 15
+_TOKENS = 10
 
 
 class RoleView(NamedTuple):
@@ -189,6 +189,7 @@ def effects_view(effects: EffectFindings) -> EffectsView:
 
 def strengths_view(calibrations: Sequence[StrengthCalibration]) -> StrengthsView:
     """Targets and curves of both signs."""
+    calibrations = sorted(calibrations, key=lambda c: -c.sign)
     return StrengthsView(
         facts=tuple(calibration_words(c) for c in calibrations),
         targets=tuple(

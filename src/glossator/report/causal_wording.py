@@ -53,9 +53,9 @@ ROLE_WORDS = {
 }
 
 
-def figure(value: float) -> str:
+def figure(value: float | None) -> str:
     """Three significant digits, with a true minus; a dash where there is no number."""
-    return f"{value:.3g}".replace("-", "−") if math.isfinite(value) else NOTHING
+    return NOTHING if value is None or not math.isfinite(value) else f"{value:.3g}".replace("-", "−")
 
 
 def multiple_words(multiple: float) -> str:
@@ -155,4 +155,6 @@ def tally(cells: tuple[StressCell, ...]) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if math.isfinite(share) else NOTHING
+    if not math.isfinite(share):
+        return NOTHING
+    return "<0.01 %" if 0 < share < 1e-4 else f"{100 * share:.2g} %"

@@ -58,7 +58,7 @@ class StressPanel(NamedTuple):
 
 def stress_panels(cells: Sequence[StressCell]) -> tuple[StressPanel, ...]:
     """One panel for each family that has cells; rows are layers, deepest on top, columns levels."""
-    largest = max((abs(c.change) for c in cells if math.isfinite(c.change)), default=0.0) or 1.0
+    largest = max((abs(_change(c)) for c in cells), default=0.0) or 1.0
     by_family = {family: [c for c in cells if c.family is family] for family in ContextFamily}
     return tuple(_panel(f, own, largest) for f, own in by_family.items() if own)
 
@@ -88,15 +88,19 @@ def _panel(family: ContextFamily, cells: Sequence[StressCell], largest: float) -
 
 
 def _cell(cell: StressCell, x: float, y: float, largest: float) -> PanelCell:
-    finite = math.isfinite(cell.change)
-    share = min(abs(cell.change) / largest, 1.0) if finite else 0.0
+    share = min(abs(_change(cell)) / largest, 1.0)
     return PanelCell(
         x=round(x, 2),
         y=round(y, 2),
         value=signed(cell.change, 1),
         shade=round(share, 3),
-        raises=finite and cell.change > 0,
+        raises=_change(cell) > 0,
         bright=share > _BRIGHT,
         mark="" if cell.passed else FAILED,
         words=cell_words(cell),
     )
+
+
+def _change(cell: StressCell) -> float:
+    """The change, 0 where there is none: such a cell has no colour, and its number is a dash."""
+    return cell.change if cell.change is not None and math.isfinite(cell.change) else 0.0

@@ -98,10 +98,11 @@ def render_effects(
         style="dim",
     )
     concept = Text(", ").join(token_text(t, style="bold") for t in effects.concept)
+    nothing = "none rises beyond the null" + ("; the curve is of those that rise most" * bool(effects.dose))
     parts: list[RenderableType] = [
         _heading("Effect on the next token"),
         facts,
-        Text.assemble("Concept: ", concept if effects.concept else "none rises beyond the null"),
+        Text.assemble("Concept: ", concept if effects.concept else nothing),
         _shifts(effects),
     ]
     if effects.dose:
