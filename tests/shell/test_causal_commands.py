@@ -264,6 +264,7 @@ def test_effects_of_a_planted_feature_are_found_kept_and_used(
     assert shares["steered"] > shares["random direction"]
 
 
+@pytest.mark.slow
 def test_a_stress_report_is_kept_with_its_failing_cells(
     planted: PlantedProject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
