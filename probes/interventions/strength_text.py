@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from glossator.errors import UserError
 
-AUTO_KL = 1.0
-"""What `auto` aims at, in nats: a clear change that mostly leaves the text fluent."""
+AUTO_KL = 0.33
+"""What `auto` aims at, in nats: a change to be seen that mostly leaves the text fluent. On the starter
+subject 1 nat multiplies the perplexity of what follows by 5 to 9."""
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _FORMS = "auto, multiples of the feature's largest activation such as 2x or -0.5x, or kl=0.33"
 
