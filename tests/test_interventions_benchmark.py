@@ -24,7 +24,7 @@ from glossator.agents.causal.causal_findings import Causes
 from glossator.probes.token_effects import TokenEffects, top_token_effects
 from glossator.records import KlTarget
 
-TINY = PlantedSizes(documents=300, per_family=4, random_directions=4, continuation=4)
+TINY = PlantedSizes(documents=420, per_family=6, random_directions=8, continuation=6)
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +42,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> PlantedBench:
     return PlantedBench.over(0, tmp_path_factory.mktemp("interventions") / "index", TINY)
 
 
+@pytest.mark.slow
 def test_the_planted_part_grades_one_seed():
     found = planted_part(1, TINY, lambda _: None)
     assert found.keys["planted_seeds"] == 1
@@ -59,7 +60,7 @@ def test_strengths_are_measured_again_and_unreachable_ones_are_told_apart(plante
     )
     clean, silent = found.levels[:4], found.levels[4:]
     assert all(level.within for level in clean)
-    assert not any(level.within for level in silent[2:])  # nothing reads what it writes
+    assert not any(level.within for level in silent[3:])  # nothing reads what it writes
     assert all(level.reported for level in silent if not level.within)
     keys = kl_keys(found)
     assert keys["kl_within_or_reported_share"] == 1.0
