@@ -9,7 +9,7 @@ import pytest
 
 from glossator.agents.explainers.explainer_settings import ExplainerSettings
 from glossator.agents.feature_preparation import LabelledFeature
-from glossator.agents.llm_calls.budget import Charge, Limits
+from glossator.agents.llm_calls.budget import Limits
 from glossator.agents.llm_calls.chat import CallFailure, Unscored, UnscoredReason
 from glossator.agents.llm_calls.scripted_chat import Script, ScriptedChat, always, malformed, noisy
 from glossator.agents.llm_labelling import LlmLabelling
@@ -196,18 +196,20 @@ def test_a_refusing_model_leaves_the_embedded_label_unscored_by_it(planted: Plan
     assert card.verdict.kind is VerdictKind.ACCEPTED, "the analyst's predicate was read, not its words"
 
 
+@pytest.mark.slow
 def test_features_that_ask_nothing_do_not_lower_what_one_is_expected_to_cost(planted: PlantedIndex) -> None:
-    dead = next(i for i, rule in enumerate(RULES) if rule.name == "dead")
-    chat = ScriptedChat(oracle())
-    calls, budget = room_of(chat, None, Limits(calls=60))
-    expected = LlmSpending(calls=50, usd=None)
+    one = cards(labelled(planted, ScriptedChat(oracle())))[0].spending
+    assert one is not None
+    chat, dead = ScriptedChat(oracle()), RULES.index("dead")
+    # Pays for one feature and three quarters: a mean over the dead one would say that two are paid for.
+    calls, budget = room_of(chat, None, Limits(calls=int(one.calls * 1.75)))
     asked = LlmLabelling(
-        calls=calls, budget=budget, scoring=SCORING, windows_per_prompt=5, side_by_side=1, expected=expected
+        calls=calls, budget=budget, scoring=SCORING, windows_per_prompt=5, side_by_side=1, expected=one
     )
-    budget.settle(held := Charge(30, 0, 0.0), held)  # what is left pays for no feature of 50 calls
-    with pytest.raises(BudgetSpent, match="50 calls"):
-        list(planted.labeller(asked).label([dead, 0]))
-    assert not chat.requests
+    made = planted.labeller(asked).label([dead, 0, 1])
+    with pytest.raises(BudgetSpent, match="another feature"):
+        list(made)
+    assert len(chat.requests) == one.calls
 
 
 @pytest.mark.slow
