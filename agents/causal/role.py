@@ -26,7 +26,6 @@ from glossator.agents.verdict import ACCEPT_DETECTION, ACCEPT_F1
 from glossator.records import (
     BaselineName,
     EffectFindings,
-    Explanation,
     FeatureRole,
     InterventionScore,
     Metric,
@@ -44,8 +43,6 @@ of features that fire on half of everything do not make an input side."""
 OUTPUT_KL = 1.0
 """Nats of next-token KL at which the output side is judged."""
 _READERS = ("predicate", "embedder")
-_EFFECT_VERBS = ("makes ", "raises ", "promotes ", "increases ", "causes ", "lowers ", "suppresses ")
-_FIRING_VERBS = ("fires ", "activates ", "active ")
 
 
 class _Side(NamedTuple):
@@ -82,32 +79,6 @@ def feature_role(
         output_value=causes.value,
         reason=f"{role}: {fires.words}; {causes.words}",
     )
-
-
-def label_for_role(
-    fires: Explanation | None, causes: Explanation | None, role: FeatureRole | None = None
-) -> str:
-    """The label in words, with the side that matters first.
-
-    Args:
-        fires: what the feature fires on.
-        causes: what turning it up does.
-        role: its role; without one both sides are said as they are known.
-    """
-    on = None if fires is None else _said(fires.text, _FIRING_VERBS, "fires on {}")
-    makes = None if causes is None else _said(causes.text, _EFFECT_VERBS, "makes {} more likely")
-    if role is FeatureRole.NEITHER:
-        return "neither when it fires nor what it causes is explained"
-    if role is FeatureRole.INPUT or makes is None:
-        return on or makes or "nothing is known of what it fires on or causes"
-    if role is FeatureRole.OUTPUT:
-        return f"{makes} (when it fires is not explained)"
-    return makes if on is None else f"{on}; {makes}"
-
-
-def _said(text: str, verbs: Sequence[str], form: str) -> str:
-    """`text` as a clause: as it is where it begins with one of the verbs, else in `form`."""
-    return text if text.lower().startswith(tuple(verbs)) else form.format(text)
 
 
 def _input_side(scores: Sequence[Score], reader: str | None) -> _Side:

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from glossator.agents.causal.role import feature_role, label_for_role
+from glossator.agents.causal.role import feature_role
 from glossator.records import (
     Baseline,
     BaselineName,
     EffectFindings,
-    Explanation,
     FeatureRef,
     FeatureRole,
     Interval,
@@ -191,25 +190,6 @@ def test_the_level_nearest_one_decides() -> None:
     assert feature_role([], [weak, strong, IDLE[0]], effects(" sea")).role is FeatureRole.NEITHER
     assert feature_role([], [weak, strong, CAUSES[0]], effects(" sea")).role is FeatureRole.OUTPUT
     assert feature_role([], [weak, strong], effects(" sea")).output_value == 0.5
-
-
-def explained(text: str) -> Explanation:
-    return Explanation.of(FEATURE, "test", text, None)
-
-
-def test_the_label_says_the_side_that_matters() -> None:
-    fires, causes = explained('the word "at"'), explained("words of the sea")
-    assert label_for_role(fires, causes, FeatureRole.INPUT) == 'fires on the word "at"'
-    both = label_for_role(fires, causes, FeatureRole.BOTH)
-    assert both == 'fires on the word "at"; makes words of the sea more likely'
-    output = label_for_role(fires, causes, FeatureRole.OUTPUT)
-    assert output.startswith("makes words of the sea more likely")
-    assert "at" not in output.split("(")[0].split()
-    assert "neither" in label_for_role(fires, causes, FeatureRole.NEITHER)
-    written = explained("makes the model write words of the sea")
-    assert label_for_role(None, written, FeatureRole.BOTH) == written.text
-    assert label_for_role(fires, written, FeatureRole.OUTPUT).startswith(f"{written.text} (")
-    assert label_for_role(None, None) == "nothing is known of what it fires on or causes"
 
 
 def test_a_finding_survives_json() -> None:

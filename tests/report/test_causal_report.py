@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from glossator.errors import StorageError
-from glossator.records import CausalFindings, FeatureCard, KlPoint
+from glossator.records import CausalFindings, FeatureCard, FeatureRole, KlPoint
 from glossator.report.causal_page import write_causal_page
 from glossator.report.causal_plots import dose_plot, kl_plot
 from glossator.report.causal_wording import beyond_null, cell_words, target_words
 from glossator.report.page import ReportContext, ReportTotals, render_report
 from glossator.report.plot_scales import Bend, Scale, round_values
 from glossator.report.stress_panels import stress_panels
+from glossator.report.terminal_card import label_text
+from glossator.report.token_marks import safe_text
 from tests.report.fake_cards import fake_cards
 from tests.report.fake_causal import (
     bare_findings,
@@ -25,6 +27,7 @@ from tests.report.fake_causal import (
     fake_effects,
     fake_explanation,
     fake_findings,
+    fake_role,
     fake_scores,
     fake_stress,
 )
@@ -231,3 +234,26 @@ def test_a_page_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="could not write the report"):
         write_causal_page(tmp_path / "file" / "page.html", "t", stress=fake_stress())
+
+
+@pytest.mark.parametrize(
+    ("role", "shown"),
+    [
+        (FeatureRole.OUTPUT, "{causes}\n{fires}"),
+        (FeatureRole.BOTH, "{fires}\n{causes}"),
+        (FeatureRole.INPUT, "{fires}"),
+        (FeatureRole.NEITHER, "{fires}"),
+    ],
+)
+def test_the_label_says_the_side_that_matters(role: FeatureRole, shown: str) -> None:
+    card = fake_cards()[0]
+    assert card.explanation is not None
+    finding = fake_role().model_copy(update={"role": role})
+    causal = fake_findings().model_copy(update={"role": finding})
+    said = label_text(card.model_copy(update={"causal": causal})).plain
+    assert causal.explanation is not None
+    assert said == shown.format(causes=causal.explanation.text, fires=card.explanation.text)
+    article = _page(causal).split("<article", 1)[1]
+    heading = article.split("<h2", 1)[1].split("</h2>", 1)[0]
+    matters = role in (FeatureRole.OUTPUT, FeatureRole.BOTH)
+    assert (safe_text(causal.explanation.text) in heading) is matters

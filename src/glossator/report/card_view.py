@@ -20,6 +20,7 @@ from glossator.report.candidates_view import ComparisonView, comparison_view, fl
 from glossator.report.causal_view import CausalView, causal_view
 from glossator.report.headline import Headline, headline, is_llm
 from glossator.report.plots import Histogram, WhiskerPlot, histogram, score_plot, whisker_plot
+from glossator.report.role_words import causes_first, causes_words
 from glossator.report.token_marks import safe_text, token_html
 from glossator.report.wording import (
     BASELINE_WORDS,
@@ -163,6 +164,10 @@ class CardView:
     neighbours: tuple[int, ...]
     evidence: tuple[str, ...]
     index_identity: str
+    causes: str
+    """What it causes, where its role says that this matters."""
+    causes_first: bool
+    """Said before what it fires on."""
     causal: CausalView | None
     """What it causes; None where that was not measured."""
 
@@ -208,6 +213,8 @@ def card_view(
         neighbours=card.neighbours,
         evidence=tuple(map(safe_text, card.evidence)),
         index_identity=safe_text(card.index_identity),
+        causes=safe_text(causes_words(card)),
+        causes_first=causes_first(card),
         causal=causal_view(card.causal, explanation) if card.causal else None,
     )
 

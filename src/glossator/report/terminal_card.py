@@ -22,6 +22,7 @@ from glossator.records import (
     predicate_json,
 )
 from glossator.report.activation_shade import bands, occupied, peak_activation, shade, sparkline
+from glossator.report.role_words import causes_first, causes_words
 from glossator.report.terminal_causal import render_causal
 from glossator.report.terminal_comparison import candidates_table
 from glossator.report.token_marks import safe_text, token_text
@@ -139,7 +140,15 @@ def window_text(window: Window, maximum: float) -> Text:
 
 
 def label_text(card: FeatureCard) -> Text:
-    """The card's label, or that it has none."""
+    """The card's label, or that it has none; with what it causes where that is the side that matters."""
+    fires, causes = _fires_text(card), causes_words(card)
+    if not causes:
+        return fires
+    said = Text(safe_text(causes))
+    return Text("\n").join((said, fires) if causes_first(card) else (fires, said))
+
+
+def _fires_text(card: FeatureCard) -> Text:
     if card.explanation is None:
         return Text(_NO_LABEL, style="dim italic")
     if rejected(card):
