@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple, Protocol, runtime_checkable
 
-import numpy as np
 import torch
 from pydantic import JsonValue
 
@@ -172,11 +172,14 @@ def turn(name: str, repeat: int) -> int:
 
 
 def row_prompts(bench: CausalBench, n: int, tokens: int = 16) -> list[Prompt]:
-    """The beginnings of `n` rows of `validate`, all of one length."""
+    """The first `n` stretches of so many tokens of `validate`, each after the row prefix."""
     text, prefix = bench.room.validate.text, bench.runs.subject.row_prefix
-    length = tokens + len(prefix)
-    starts = text.row_start[:-1][np.diff(text.row_start) >= length][:n].tolist()
-    return [tuple(text.ids[s : s + length].tolist()) for s in starts]
+    stretches = [
+        (*prefix, *text.ids[at : at + tokens].tolist())
+        for start, end in pairwise(text.row_start.tolist())
+        for at in range(start + len(prefix), end - tokens + 1, tokens)
+    ]
+    return stretches[:n]
 
 
 @runtime_checkable

@@ -17,6 +17,7 @@ from benchmarks.intervention_starter import (
     kl_levels,
     overhead,
     overhead_keys,
+    row_prompts,
 )
 from benchmarks.intervention_table import ScoredFeature, TableWork, spearman, table_keys, table_rows
 from benchmarks.interventions import planted_part
@@ -72,6 +73,12 @@ def test_a_strength_that_claims_what_it_does_not_reach_counts_as_neither():
     keys = kl_keys(KlOutcomes((LevelOutcome(0, claimed, measured=0.5),), (), 1.0))
     assert keys["kl_within_10pct_share"] == 0.0
     assert keys["kl_within_or_reported_share"] == 0.0
+
+
+def test_prompts_of_the_timing_are_of_one_length_and_as_many_as_asked(planted: PlantedBench):
+    prompts = row_prompts(planted.bench, 32)
+    assert len(set(prompts)) == 32
+    assert {len(prompt) for prompt in prompts} == {17}
 
 
 def test_speed_is_a_ratio_of_the_same_repeat(planted: PlantedBench):
