@@ -42,6 +42,9 @@ PANEL = 8
 """Features whose promoted tokens make the shuffled baseline."""
 
 
+NO_LABEL = "its role is open, because it has no label yet: glossator label says when it fires"
+
+
 class MeasuredCauses(NamedTuple):
     """What is measured of a feature before anyone explains it."""
 
@@ -112,7 +115,7 @@ class Causes:
         measured: MeasuredCauses,
         explanation: Explanation | None,
         *,
-        label_scores: Sequence[Score] = (),
+        label_scores: Sequence[Score] | None = None,
         reader: str | None = None,
         read: ScoredInterventions | None = None,
         notes: Sequence[str] = (),
@@ -122,7 +125,8 @@ class Causes:
         Args:
             measured: what `measure` gave.
             explanation: of the effect; None where there is none.
-            label_scores: scores of the feature's input-side label, which decide that side of its role.
+            label_scores: scores of the feature's input-side label, which decide that side of its role;
+                none where no label could be tested, None where none was tried: then the role stays open.
             reader: who decides the verdict on that label; None for the embedded readers.
             read: scores of the same explanation by an LLM that reads.
             notes: what could not be done so far.
@@ -141,8 +145,10 @@ class Causes:
             effects=measured.effects,
             explanation=explanation,
             scores=scores,
-            role=feature_role(label_scores, scores, measured.effects, reader=reader),
-            notes=(*notes, *_unreached(measured)),
+            role=None
+            if label_scores is None
+            else feature_role(label_scores, scores, measured.effects, reader=reader),
+            notes=(*notes, *([NO_LABEL] if label_scores is None else []), *_unreached(measured)),
         )
         own = Evidence.of(
             self.bench.ref(measured.feature),

@@ -192,8 +192,9 @@ def _between(points: Mapping[float, DosePoint], multiple: float) -> Ends | None:
 
 
 def _beyond(dose: Sequence[DosePoint], multiple: float) -> bool:
-    """Whether the concept rises beyond the null at one strength, with all of its interval over prompts."""
-    return any(p.interval.low > max(0.0, p.null_high) for p in dose if p.multiple == multiple)
+    """Whether the concept rises beyond the null at one strength, with all of its interval above 0. The band
+    is where one more random direction is expected, so it is not asked of the interval as well."""
+    return any(p.change > p.null_high and p.interval.low > 0 for p in dose if p.multiple == multiple)
 
 
 def _shifts(changes: NextTokenChanges, direction: int, *, rising: bool) -> tuple[TokenShift, ...]:

@@ -43,7 +43,7 @@ def run_effects(causal: CausalSession, progress: TaskProgress, *, force: bool = 
     progress.advance(1, 1)
     progress.stage("explaining and scoring", "features")
     explanation = causes.explain(measured)
-    done = causes.finish(measured, explanation, label_scores=() if card is None else card.scores)
+    done = causes.finish(measured, explanation, label_scores=None if card is None else card.scores)
     progress.advance(1, 1)
     strengths = [
         causal.evidence(EvidenceKind.STRENGTHS, {**recipe, "sign": c.sign}, c.model_dump(mode="json"))

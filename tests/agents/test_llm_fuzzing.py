@@ -59,7 +59,7 @@ def test_an_oracle_scores_one_and_a_stranger_does_not() -> None:
         assert bad.value is not None
         assert good.interval is not None
         assert good.interval.low > bad.value
-        for name in BaselineName:
+        for name in (BaselineName.SHUFFLED, BaselineName.EMPTY, BaselineName.EMBEDDED_ANALYST):
             (other,) = (b for b in good.baselines if b.name is name)
             assert other.value is not None
             assert good.interval.low > other.value

@@ -11,9 +11,9 @@ from glossator.probes.interventions.strength_text import Strength, parse_strengt
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("auto", Strength(None, 1.0, 1)),
-        (" Auto ", Strength(None, 1.0, 1)),
-        ("-auto", Strength(None, 1.0, -1)),
+        ("auto", Strength(None, 0.33, 1)),
+        (" Auto ", Strength(None, 0.33, 1)),
+        ("-auto", Strength(None, 0.33, -1)),
         ("2x", Strength(2.0, None, 1)),
         ("2", Strength(2.0, None, 1)),
         ("-0.5x", Strength(-0.5, None, -1)),

@@ -86,7 +86,7 @@ def test_a_card_shows_what_it_causes() -> None:
     shown = _printed(render_card(card.model_copy(update={"causal": fake_findings()})))
     assert "Role: output side" in shown
     assert "Note: KL 3 is out of reach & was left out" in shown
-    assert "nothing coherent rises" in _printed(render_causal(bare_findings()))
+    assert "no token rises in most prompts" in _printed(render_causal(bare_findings()))
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
