@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from glossator.agents.causal.concept import Concept
+from glossator.agents.causal.effect_explanation import claim_of
 from glossator.agents.embedded_analyst.analyst import EmbeddedAnalyst
 from glossator.agents.scorers.interventions.meaning_checks import MeaningChecks, meaning_checks
 from glossator.agents.scorers.interventions.stress_report import stress_report
@@ -65,7 +66,7 @@ def run_stress(causal: CausalSession, progress: TaskProgress, *, force: bool = F
         concept=stored_concept(findings.effects.concept, causal.session.subject.vocabulary),
         up=findings.up, down=findings.down, checks=checks.checks,
         score=_score(findings, bench.settings.explained_at),
-        explanation=None if said is None else said.text, seed=bench.settings.seed,
+        explanation=None if said is None else claim_of(said), seed=bench.settings.seed,
     )  # fmt: skip
     progress.advance(1, 1)
     found = causal.evidence(EvidenceKind.STRESS, recipe, report.model_dump(mode="json"))
