@@ -6,9 +6,11 @@ import math
 import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console, RenderableType
 
 from glossator.errors import StorageError
 from glossator.records import CausalFindings, FeatureCard, FeatureRole, KlPoint
@@ -18,7 +20,7 @@ from glossator.report.causal_wording import beyond_null, cell_words, target_word
 from glossator.report.page import ReportContext, ReportTotals, render_report
 from glossator.report.plot_scales import Bend, Scale, round_values
 from glossator.report.stress_panels import stress_panels
-from glossator.report.terminal_card import label_text
+from glossator.report.terminal_card import label_text, render_card
 from glossator.report.token_marks import safe_text
 from tests.report.fake_cards import fake_cards
 from tests.report.fake_causal import (
@@ -257,3 +259,16 @@ def test_the_label_says_the_side_that_matters(role: FeatureRole, shown: str) -> 
     heading = article.split("<h2", 1)[1].split("</h2>", 1)[0]
     matters = role in (FeatureRole.OUTPUT, FeatureRole.BOTH)
     assert (safe_text(causal.explanation.text) in heading) is matters
+
+
+def test_why_nothing_causal_was_measured_is_said() -> None:
+    card = fake_cards()[0].model_copy(update={"causal_missing": "it never fires <b>"})
+    page = _Elements(render_report([card], _context(card)))
+    assert "Not measured: it never fires <b>" in page.text
+    assert "not measured: it never fires <b>" in printed(render_card(card))
+
+
+def printed(shown: RenderableType) -> str:
+    with StringIO() as out:
+        Console(file=out, width=100).print(shown)
+        return out.getvalue()

@@ -170,6 +170,8 @@ class CardView:
     """Said before what it fires on."""
     causal: CausalView | None
     """What it causes; None where that was not measured."""
+    causal_missing: str
+    """Why not, where it was asked for."""
 
 
 def card_view(
@@ -215,6 +217,7 @@ def card_view(
         index_identity=safe_text(card.index_identity),
         causes=safe_text(causes_words(card)),
         causes_first=causes_first(card),
+        causal_missing=safe_text(card.causal_missing),
         causal=causal_view(card.causal, explanation) if card.causal else None,
     )
 

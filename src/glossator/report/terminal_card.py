@@ -78,6 +78,8 @@ def render_card(card: FeatureCard, comparison: Comparison | None = None) -> Rend
         sections += [_heading("Scores"), scores_table(card.scores)]
     if card.causal is not None:
         sections += [_heading("What it causes"), render_causal(card.causal)]
+    elif card.causal_missing:
+        sections += [_heading("What it causes"), Text(f"not measured: {safe_text(card.causal_missing)}")]
     sections += [_heading("Activation"), _activation(card)]
     if card.promoted or card.suppressed:
         sections += [_heading("Output tokens, change of logit per unit"), _effects(card)]
