@@ -24,6 +24,7 @@ from glossator.agents.scorers.interventions.intervention_scores import (
     ScoredInterventions,
     intervention_scores,
 )
+from glossator.agents.scorers.interventions.sealed_strengths import reported_on_sealed
 from glossator.probes.interventions.steering_prompts import draw_prompts
 from glossator.probes.interventions.strength_search import calibrate
 from glossator.probes.token_effects import TokenEffects
@@ -140,8 +141,8 @@ class Causes:
             if read is not None:
                 scores, evidence = (*scores, *read.scores), (*evidence, *read.evidence)
         findings = CausalFindings(
-            up=measured.up,
-            down=measured.down,
+            up=reported_on_sealed(self.bench, measured.up),
+            down=reported_on_sealed(self.bench, measured.down),
             effects=measured.effects,
             explanation=explanation,
             scores=scores,

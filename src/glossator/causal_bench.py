@@ -36,7 +36,11 @@ def open_causal_bench(session: Session, index: ActivationIndex, room: ScoringRoo
 
 def open_causes(session: Session, index: ActivationIndex, room: ScoringRoom) -> Causes:
     """What measures causes over the splits of `room`."""
+    return causes_over(open_causal_bench(session, index, room), session, index)
+
+
+def causes_over(bench: CausalBench, session: Session, index: ActivationIndex) -> Causes:
+    """What measures causes on a bench that is open."""
     from glossator.agents.causal.causal_findings import Causes
 
-    bench = open_causal_bench(session, index, room)
     return Causes(bench, session.token_effects(), tuple(index.live_features().tolist()))

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 import glossator
+from glossator.causal_bench import open_causal_bench
 from glossator.errors import CorruptFileError, UnknownNameError
 from glossator.feature_selection import parse_features
 from glossator.records import (
     CausalFindings,
     Evidence,
     EvidenceKind,
-    FeatureNames,
     FeatureRef,
     Record,
     content_id,
@@ -54,23 +54,16 @@ class CausalSession:
 
     @cached_property
     def index(self) -> ActivationIndex:
-        """The activation index, built where need be; it fits subject and dictionary."""
-        index = self.session.index()
-        index.require(self.session.subject, self.session.dictionary)
-        return index
+        """The activation index, built where need be."""
+        return self.session.index()
 
     @cached_property
     def bench(self) -> CausalBench:
         """What measurements share; loads subject and dictionary."""
-        from glossator.agents.causal.bench import CausalBench as Bench
-        from glossator.agents.causal.bench import CausalSettings
         from glossator.agents.scorers import open_scoring_room
-        from glossator.probes.interventions.runs import InterventionRuns
 
         room = open_scoring_room(self.index, self.session.embedder if self._embedder else None)
-        names = FeatureNames(self.ref.subject, self.ref.dictionary)
-        settings = CausalSettings(seed=self.session.settings.seed)
-        return Bench(InterventionRuns(self.session.subject), self.session.dictionary, room, names, settings)
+        return open_causal_bench(self.session, self.index, room)
 
     @cached_property
     def steered(self) -> Steered:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from glossator.agents.causal.causal_findings import Causes
+from glossator.causal_bench import causes_over
 from glossator.causal_session import CausalSession
 from glossator.records import CausalFindings, EvidenceKind, FeatureCard, StressReport
 from glossator.report.causal_page import write_causal_page
@@ -35,9 +35,7 @@ def run_effects(causal: CausalSession, progress: TaskProgress, *, force: bool = 
     stored = [] if force else [e for e in causal.done(recipe) if e.kind is EvidenceKind.CAUSES]
     if stored:
         return StoredEffects(causal.read(CausalFindings, stored[-1]), stored[-1].id, from_ledger=True)
-    causes = Causes(
-        causal.bench, causal.session.token_effects(), tuple(causal.index.live_features().tolist())
-    )
+    causes = causes_over(causal.bench, causal.session, causal.index)
     progress.stage("strengths and effects", "features")
     measured = causes.measure(causal.ref.index)
     progress.advance(1, 1)

@@ -55,6 +55,12 @@ def test_strengths_are_tuned_on_validate_and_scores_come_from_sealed(labelled: L
     assert {s.score.split for s in causal.scores} == {Split.SEALED}
     assert [s.target_kl for s in causal.scores] == list(SETTINGS.targets)
     assert all(t.kl == pytest.approx(t.target, rel=0.1) for t in causal.up.targets if t.reached)
+    assert causal.down is not None
+    for target in (*causal.up.targets, *causal.down.targets):
+        assert target.kl_sealed is not None
+        assert target.kl_sealed != target.kl, "measured on other prompts"
+    for score, target in zip(causal.scores, causal.up.targets, strict=True):
+        assert score.kl == pytest.approx(target.kl_sealed, rel=1e-3)
 
 
 def test_everything_cited_is_handed_on(labelled: Labelled) -> None:

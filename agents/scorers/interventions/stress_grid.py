@@ -2,8 +2,8 @@
 
 Each cell asks whether turning the feature up (down) raises (lowers) its concept beyond what random
 directions of the same norm do to theirs. "Basic steering works, with substantial fragility to layer,
-magnitude and context" is what a replication found (papers.md of "When the Coffee Feature Activates on
-Coffins"); one cell is a demo, the grid is a test.
+magnitude and context" is what a replication found ("When the Coffee Feature Activates on Coffins"); one
+cell is a demo, the grid is a test.
 
 What is held fixed, and why:
 
