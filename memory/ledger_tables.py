@@ -9,10 +9,11 @@ from __future__ import annotations
 from sqlalchemy import DDL, Float, ForeignKey, Index, Integer, MetaData, String, Text, UniqueConstraint, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised by one whenever a table changes; an older Glossator refuses a newer ledger.
 
-Version 2 added `llm_calls`, version 3 `run_evidence`."""
+Version 2 added `llm_calls`, version 3 `run_evidence`, version 4 `investigations`, `trace_events`, `findings`,
+`finding_sources` and `dictionary_evidence`."""
 
 
 class Table(DeclarativeBase):
@@ -154,7 +155,76 @@ class LlmCallRow(Table):
     at: Mapped[str] = mapped_column(String(40))
 
 
-ADDED_IN: dict[int, tuple[type[Table], ...]] = {2: (LlmCallRow,), 3: (RunEvidenceRow,)}
+class InvestigationRow(Table):
+    """One investigation of a feature or a request. What came of it stands in its last trace event."""
+
+    __tablename__ = "investigations"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    subject: Mapped[str] = mapped_column(String(200), index=True)
+    dictionary: Mapped[str] = mapped_column(String(200))
+    asked: Mapped[str] = mapped_column(Text)
+    work_key: Mapped[str] = mapped_column(String(80), index=True)
+    continues: Mapped[str] = mapped_column(String(40))
+    settings: Mapped[str] = mapped_column(Text)
+    written_by: Mapped[str] = mapped_column(String(64))
+    at: Mapped[str] = mapped_column(String(40))
+
+
+class TraceEventRow(Table):
+    """One `TraceEvent`. A step that is run again adds nothing that is there already."""
+
+    __tablename__ = "trace_events"
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    investigation: Mapped[str] = mapped_column(ForeignKey("investigations.id"), index=True)
+    step: Mapped[str] = mapped_column(String(120))
+    number: Mapped[int] = mapped_column(Integer)
+    kind: Mapped[str] = mapped_column(String(20))
+    record: Mapped[str] = mapped_column(Text)
+    at: Mapped[str] = mapped_column(String(40))
+    __table_args__ = (UniqueConstraint("investigation", "step", "number"),)
+
+
+class DictionaryEvidenceRow(Table):
+    """One `DictionaryEvidence`."""
+
+    __tablename__ = "dictionary_evidence"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(200), index=True)
+    dictionary: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[str] = mapped_column(String(40))
+    record: Mapped[str] = mapped_column(Text)
+
+
+class FindingRow(Table):
+    """One `Finding`; found again, it is the same row."""
+
+    __tablename__ = "findings"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(200), index=True)
+    dictionary: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[str] = mapped_column(String(20))
+    text: Mapped[str] = mapped_column(Text)
+    record: Mapped[str] = mapped_column(Text)
+    at: Mapped[str] = mapped_column(String(40))
+
+
+class FindingSourceRow(Table):
+    """An investigation came to this finding; the last one to come to it has the highest `seq`."""
+
+    __tablename__ = "finding_sources"
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    finding: Mapped[str] = mapped_column(ForeignKey("findings.id"), index=True)
+    investigation: Mapped[str] = mapped_column(ForeignKey("investigations.id"), index=True)
+    at: Mapped[str] = mapped_column(String(40))
+    __table_args__ = (UniqueConstraint("finding", "investigation"),)
+
+
+ADDED_IN: dict[int, tuple[type[Table], ...]] = {
+    2: (LlmCallRow,),
+    3: (RunEvidenceRow,),
+    4: (InvestigationRow, TraceEventRow, DictionaryEvidenceRow, FindingRow, FindingSourceRow),
+}
 """Tables that a ledger of an older version lacks, by the version that added them."""
 
 

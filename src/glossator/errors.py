@@ -16,6 +16,7 @@
     ├── AssetError                 exit code 4: a starter asset could not be fetched or verified
     ├── EndpointError              exit code 5: a model's endpoint does not answer, after trying again
     ├── BudgetSpent                exit code 1: no call is made that could exceed the budget
+    ├── ToolError                  a tool cannot do what it was called for; whoever called it adapts
     └── ProbeError                 exit code 1: the subject or the dictionary failed while measuring
 
 A message gives the value, what was allowed and the next step. The command line prints it without a
@@ -106,6 +107,10 @@ class EndpointError(GlossatorError):
 
 class BudgetSpent(GlossatorError):
     """The next call could exceed the budget, so it was not made."""
+
+
+class ToolError(GlossatorError):
+    """A tool cannot do what it was called for: the message goes back to the planner, which adapts."""
 
 
 class ProbeError(GlossatorError):

@@ -4,6 +4,7 @@ Every record is frozen and refuses unknown fields, so a stored record that an ol
 Glossator wrote is either read exactly or refused with a message.
 """
 
+from glossator.records.answer import Answer, Claim, ClaimStanding, PlannerKind
 from glossator.records.base import Record, content_id
 from glossator.records.card import FeatureCard
 from glossator.records.causal import (
@@ -22,7 +23,7 @@ from glossator.records.causal import (
     StressReport,
     TokenShift,
 )
-from glossator.records.evidence import Evidence, EvidenceKind, Window
+from glossator.records.evidence import AnyEvidence, DictionaryEvidence, Evidence, EvidenceKind, Window
 from glossator.records.explanation import (
     Candidate,
     Explanation,
@@ -34,6 +35,22 @@ from glossator.records.explanation import (
     VerdictKind,
 )
 from glossator.records.feature import FeatureNames, FeatureRef, SiteKind, SiteRef, Split
+from glossator.records.finding import Contradiction, Finding, FindingKind
+from glossator.records.investigation import (
+    Belief,
+    ExceptionRegion,
+    Expectation,
+    Experiment,
+    ExperimentKind,
+    Facet,
+    FeatureInvestigation,
+    Hypothesis,
+    HypothesisOrigin,
+    MinimalContext,
+    Outcome,
+    StopReason,
+    TriedText,
+)
 from glossator.records.predicate import (
     AllOf,
     AnyOf,
@@ -62,6 +79,7 @@ from glossator.records.score import (
     Score,
     ScoreMethod,
 )
+from glossator.records.trace import StoredEvent, TraceEvent, TraceKind
 
 __all__ = [
     "Record", "content_id",
@@ -69,11 +87,15 @@ __all__ = [
     "Predicate", "TokenIn", "TokenMatches", "WordIn", "WordMatches", "Preceded", "Followed",
     "WindowContains", "WeightedWord", "WeightedWords", "Position", "AllOf", "AnyOf", "Not",
     "parse_predicate", "predicate_json",
-    "Window", "Evidence", "EvidenceKind",
+    "Window", "Evidence", "EvidenceKind", "DictionaryEvidence", "AnyEvidence",
     "Interval", "Negatives", "Metric", "ScoreMethod", "BaselineName", "Baseline", "Score",
     "PromptRef", "ExplanationMethod", "Candidate", "LlmSpending",
     "Explanation", "ExplanationFlag", "Verdict", "VerdictKind", "TokenEffect", "FeatureCard",
     "CausalFindings", "ContextFamily", "DosePoint", "EffectFindings", "FeatureRole", "InterventionScore",
     "KlPoint", "KlTarget", "RoleFinding", "StrengthCalibration", "StressCell", "StressCheck", "StressReport",
     "TokenShift",
+    "Hypothesis", "HypothesisOrigin", "Expectation", "Outcome", "ExperimentKind", "TriedText", "Experiment",
+    "Belief", "Facet", "ExceptionRegion", "MinimalContext", "StopReason", "FeatureInvestigation",
+    "Finding", "FindingKind", "Contradiction", "Answer", "Claim", "ClaimStanding", "PlannerKind",
+    "TraceKind", "TraceEvent", "StoredEvent",
 ]  # fmt: skip

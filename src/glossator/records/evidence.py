@@ -8,7 +8,7 @@ from enum import StrEnum
 from pydantic import Field, JsonValue
 
 from glossator.records.base import Record, content_id
-from glossator.records.feature import FeatureRef, Split
+from glossator.records.feature import FeatureNames, FeatureRef, Split
 
 
 class Window(Record):
@@ -60,6 +60,24 @@ class EvidenceKind(StrEnum):
     """What made the feature fire, or what it adds to a token's logit."""
     STRESS = "stress"
     """The grid and the checks behind a robustness grade."""
+    EXPERIMENT = "experiment"
+    """Texts with what a hypothesis predicted for them and what they did: an `Experiment`."""
+    MINIMAL_CONTEXT = "minimal_context"
+    """The fewest tokens of firing windows on which the feature still fires."""
+    TEXT_ACTIVATIONS = "text_activations"
+    """Activations on given texts."""
+    SEARCH = "search"
+    """Features found by meaning, by token or by running a text."""
+    COMPARISON = "comparison"
+    """Two or more features side by side."""
+    COACTIVATION = "coactivation"
+    """Features that fire together with one, and where."""
+    CONCEPT = "concept"
+    """Features that separate two sets of texts."""
+    LINEAR_PROBE = "linear_probe"
+    """A linear probe for a concept with its controls, beside the best single feature."""
+    RECALL = "recall"
+    """What memory held of something, with the ids of the findings."""
 
 
 class Evidence(Record):
@@ -84,3 +102,48 @@ class Evidence(Record):
         content = {"feature": str(feature), "kind": kind, "recipe": dict(recipe), "payload": payload}
         identity = content_id("e", content)
         return cls.model_validate(content | {"id": identity, "feature": feature})
+
+
+class DictionaryEvidence(Record):
+    """One measurement that is of no single feature: a search, a concept, a comparison.
+
+    Its id is derived from names, kind, recipe and payload, and has the form of other evidence's.
+    """
+
+    id: str
+    """`e-` and 12 hex digits."""
+    subject: str
+    """The subject's name."""
+    dictionary: str
+    """The dictionary's name."""
+    features: tuple[int, ...]
+    """The features that it speaks of; may be none."""
+    kind: EvidenceKind
+    """What was measured."""
+    recipe: dict[str, JsonValue]
+    """What to do to measure it again: `tool` and `arguments`, index identity, seed, code version."""
+    payload: JsonValue
+    """What came out."""
+
+    @classmethod
+    def of(
+        cls,
+        names: FeatureNames,
+        features: tuple[int, ...],
+        kind: EvidenceKind,
+        recipe: Mapping[str, object],
+        payload: object,
+    ) -> DictionaryEvidence:
+        """Evidence with the id that its content gives it; `recipe` and `payload` are plain JSON."""
+        content = {
+            "subject": names.subject,
+            "dictionary": names.dictionary,
+            "features": list(features),
+            "kind": kind,
+            "recipe": dict(recipe),
+            "payload": payload,
+        }
+        return cls.model_validate(content | {"id": content_id("e", content)})
+
+
+AnyEvidence = Evidence | DictionaryEvidence

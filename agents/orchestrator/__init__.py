@@ -1,0 +1,1 @@
+"""Requests and chat: plans, picks tools, delegates to investigators, answers with evidence."""

@@ -1,0 +1,1 @@
+"""What happened in an investigation, written down as it happens."""
