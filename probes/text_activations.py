@@ -7,9 +7,11 @@ positions and special tokens do not count.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from glossator.errors import ProbeError, UnknownNameError
 from glossator.probes.activation_index.encoding import Batch, encode_batch
@@ -17,6 +19,37 @@ from glossator.probes.dictionary import Dictionary
 from glossator.probes.subject_protocol import ReadableSubject
 
 BATCH_TOKENS = 2048
+
+
+class TextProfile(NamedTuple):
+    """One feature along one text."""
+
+    tokens: tuple[str, ...]
+    """Token texts as the subject read them, without its row prefix; cut at the context."""
+    activations: Float[np.ndarray, " tokens"]
+    """At each of them; 0 where it is silent or does not count. Float32."""
+
+    @property
+    def peak(self) -> int | None:
+        """Where it fires most; None where it is silent."""
+        best = int(np.argmax(self.activations)) if len(self.activations) else 0
+        return best if len(self.activations) and self.activations[best] > 0 else None
+
+    @property
+    def activation(self) -> float:
+        """The largest activation; 0 where it is silent."""
+        return float(self.activations.max(initial=0.0))
+
+
+class FeatureMaxima(NamedTuple):
+    """The largest activation of every feature that fires on each of some texts, as coordinates."""
+
+    text: Int[np.ndarray, " pairs"]
+    """Number of the text; ascending."""
+    feature: Int[np.ndarray, " pairs"]
+    """Feature; ascending within a text, each once."""
+    activation: Float[np.ndarray, " pairs"]
+    """Above 0; float32."""
 
 
 class TextActivations:
@@ -41,27 +74,80 @@ class TextActivations:
             UnknownNameError: there is no such feature.
             ProbeError: an activation is infinite or not a number.
         """
-        if not 0 <= feature < self._dictionary.n_features:
-            raise UnknownNameError(
-                f"no feature {feature!r} in {self._dictionary.name!r}: "
-                f"they are numbered 0 to {self._dictionary.n_features - 1}"
-            )
+        self._check(feature)
         largest = np.zeros(len(texts), np.float32)
         for batch in self._batches(texts):
             pairs = encode_batch(self._subject, self._dictionary, batch, 0)
             own = pairs.feature == feature
             np.maximum.at(largest, pairs.position[own], pairs.activation[own])
-        if not np.isfinite(largest).all():
-            raise ProbeError(
-                f"feature {feature} of {self._dictionary.name!r} has an activation that is infinite or "
-                "not a number: check its weights, or read the subject in float32"
-            )
+        self._require_finite(largest)
         return largest
+
+    def profiles(self, feature: int, texts: Sequence[str]) -> list[TextProfile]:
+        """`feature` along each text, token by token.
+
+        Raises:
+            UnknownNameError: there is no such feature.
+            ProbeError: an activation is infinite or not a number.
+        """
+        self._check(feature)
+        rows, skip = self._rows(texts), len(self._subject.row_prefix)
+        starts = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+        dense = np.zeros(int(starts[-1]), np.float32)
+        for batch in self._batches(texts):
+            column = np.arange(batch.ids.shape[1])
+            place = np.where(batch.real, starts[batch.position] + column, 0)
+            pairs = encode_batch(self._subject, self._dictionary, replace(batch, position=place), 0)
+            own = pairs.feature == feature
+            dense[pairs.position[own]] = pairs.activation[own]
+        self._require_finite(dense)
+        vocabulary = self._subject.vocabulary.texts
+        return [
+            TextProfile(tuple(vocabulary[i] for i in row[skip:]), dense[start + skip : start + len(row)])
+            for row, start in zip(rows, starts[:-1].tolist(), strict=True)
+        ]
+
+    def maxima(self, texts: Sequence[str]) -> FeatureMaxima:
+        """The largest activation of every feature on each text.
+
+        Raises:
+            ProbeError: an activation is infinite or not a number.
+        """
+        n = self._dictionary.n_features
+        keys, values = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
+        for batch in self._batches(texts):
+            pairs = encode_batch(self._subject, self._dictionary, batch, 0)
+            key, place = np.unique(pairs.position.astype(np.int64) * n + pairs.feature, return_inverse=True)
+            largest = np.zeros(len(key), np.float32)
+            np.maximum.at(largest, place, pairs.activation)
+            keys.append(key)
+            values.append(largest)
+        key, value = np.concatenate(keys), np.concatenate(values)
+        self._require_finite(value)
+        order = np.argsort(key, kind="stable")
+        return FeatureMaxima(key[order] // n, key[order] % n, value[order])
+
+    def _check(self, feature: int) -> None:
+        if not 0 <= feature < self._dictionary.n_features:
+            raise UnknownNameError(
+                f"no feature {feature!r} in {self._dictionary.name!r}: "
+                f"they are numbered 0 to {self._dictionary.n_features - 1}"
+            )
+
+    def _require_finite(self, activations: Float[np.ndarray, " n"]) -> None:
+        if not np.isfinite(activations).all():
+            raise ProbeError(
+                f"the dictionary {self._dictionary.name!r} gave an activation that is infinite or not a "
+                "number: check its weights, or read the subject in float32"
+            )
+
+    def _rows(self, texts: Sequence[str]) -> list[list[int]]:
+        prefix = self._subject.row_prefix
+        return [[*prefix, *ids[: self._context]] for ids in self._subject.tokenize(texts)]
 
     def _batches(self, texts: Sequence[str]) -> Iterator[Batch]:
         """Rows of like length together; a token's position is the number of its text."""
-        prefix = self._subject.row_prefix
-        rows = [[*prefix, *ids[: self._context]] for ids in self._subject.tokenize(texts)]
+        rows = self._rows(texts)
         order = sorted((i for i, row in enumerate(rows) if row), key=lambda i: -len(rows[i]))
         while order:
             width = len(rows[order[0]])

@@ -72,3 +72,24 @@ def test_wrong_features_and_broken_weights_are_said() -> None:
 
     with pytest.raises(ProbeError, match="infinite"):
         TextActivations(subject, Broken())(0, ["w1 w2"])
+
+
+def test_profiles_and_maxima_agree_with_single_activations() -> None:
+    for prefix in (False, True):
+        subject, dictionary = WordSubject(prefix=prefix), ReluDictionary()
+        texts = [d.text for d in word_documents(12, longest=40)] + ["", "w1"]
+        activations = TextActivations(subject, dictionary, context=64, batch_tokens=96)
+        maxima = activations.maxima(texts)
+        dense = np.zeros((len(texts), dictionary.n_features), np.float32)
+        dense[maxima.text, maxima.feature] = maxima.activation
+        assert (maxima.activation > 0).all()
+        for feature in (0, 3, 7):
+            single = activations(feature, texts)
+            profiles = activations.profiles(feature, texts)
+            np.testing.assert_allclose([p.activation for p in profiles], single, rtol=1e-5)
+            np.testing.assert_allclose(dense[:, feature], single, rtol=1e-5)
+            for text, profile in zip(texts, profiles, strict=True):
+                assert len(profile.tokens) == len(profile.activations) == len(subject.tokenize([text])[0])
+                peak = profile.peak
+                assert (peak is None) == (profile.activation == 0)
+                assert peak is None or profile.activations[peak] == profile.activation
