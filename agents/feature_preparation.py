@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from glossator.agents.causal.causal_findings import CausalMeasurement
 from glossator.agents.embedded_analyst.analyst import AnalystReport, EmbeddedAnalyst
+from glossator.agents.embedded_analyst.rule_choice import Tried
 from glossator.agents.feature_evidence import EvidenceSettings, FeatureEvidence, gather_evidence
 from glossator.agents.scorers import FeatureNeighbours, ScoringRoom, open_scoring_room
 from glossator.agents.verdict import unfit_to_explain
@@ -20,7 +21,7 @@ from glossator.probes.negatives import WindowPool
 from glossator.probes.neighbours import nearest_by_direction
 from glossator.probes.text_embedder import TextEmbedder
 from glossator.probes.token_effects import TokenEffects
-from glossator.records import Evidence, Explanation, FeatureCard, FeatureNames, FeatureRef, Score, Verdict
+from glossator.records import Evidence, Explanation, FeatureCard, FeatureNames, FeatureRef, Predicate, Score, Verdict
 
 NEIGHBOURS = 8
 """Neighbours of each kind that are looked at."""
@@ -125,6 +126,14 @@ class FeaturePreparation:
         )  # fmt: skip
         unfit = unfit_to_explain(self.room.facts(ref))
         return PreparedFeature(ref, unfit, report or self.analysed(ref), neighbours, shown)
+
+    def worded(self, ref: FeatureRef, predicate: Predicate) -> str:
+        """A predicate as a label that code wrote."""
+        return self._analyst.worded(ref, predicate)
+
+    def ranked(self, ref: FeatureRef, predicates: Sequence[Predicate]) -> list[Tried]:
+        """How predicates do on `validate`, best first."""
+        return self._analyst.ranked(ref, predicates)
 
     @cached_property
     def explore_pool(self) -> WindowPool | None:

@@ -6,6 +6,7 @@ features that one token or two explain before anyone pays for a call.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,7 +27,7 @@ from glossator.agents.embedded_analyst.word_families import WordFamilies
 from glossator.agents.embedded_analyst.wording import Wording
 from glossator.probes.split_view import ExploreView, ValidateView
 from glossator.probes.text_embedder import TextEmbedder
-from glossator.records import Explanation, ExplanationFlag, FeatureRef
+from glossator.records import Explanation, ExplanationFlag, FeatureRef, Predicate
 
 AUTHOR = "embedded-analyst/1"
 _USUAL_WORDS = 400
@@ -134,6 +135,19 @@ class EmbeddedAnalyst:
         sample = window_sample(self._validate, feature.index, maximum)
         tried = ranked_on_validate([d.predicate for d in drafts], self._validate_stats, check, sample)
         return self._decide(feature, target, check, tried)
+
+    def worded(self, feature: FeatureRef, predicate: Predicate) -> str:
+        """`predicate` in words that code chose, as a label of `feature`; `UserError` if it cannot be run."""
+        firings = self._explore.firings(feature.index)
+        target = firing_target(self._explore, feature.index, float(firings.activation.max(initial=0.0)))
+        return self._wording.label(predicate, target)
+
+    def ranked(self, feature: FeatureRef, predicates: Sequence[Predicate]) -> list[Tried]:
+        """How `predicates` do on validate, best first; `UserError` if one cannot be run."""
+        maximum = float(self._explore.firings(feature.index).activation.max(initial=0.0))
+        check = firing_target(self._validate, feature.index, maximum)
+        sample = window_sample(self._validate, feature.index, maximum)
+        return ranked_on_validate(list(predicates), self._validate_stats, check, sample)
 
     def _decide(
         self, feature: FeatureRef, target: FiringTarget, check: FiringTarget, tried: list[Tried]
