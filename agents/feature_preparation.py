@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from glossator.agents.causal.causal_findings import CausalMeasurement
 from glossator.agents.embedded_analyst.analyst import AnalystReport, EmbeddedAnalyst
-from glossator.agents.embedded_analyst.rule_choice import Tried
 from glossator.agents.feature_evidence import EvidenceSettings, FeatureEvidence, gather_evidence
 from glossator.agents.scorers import FeatureNeighbours, ScoringRoom, open_scoring_room
 from glossator.agents.verdict import unfit_to_explain
@@ -21,7 +20,7 @@ from glossator.probes.negatives import WindowPool
 from glossator.probes.neighbours import nearest_by_direction
 from glossator.probes.text_embedder import TextEmbedder
 from glossator.probes.token_effects import TokenEffects
-from glossator.records import Evidence, Explanation, FeatureCard, FeatureNames, FeatureRef, Predicate, Score, Verdict
+from glossator.records import Evidence, Explanation, FeatureCard, FeatureNames, FeatureRef, Score, Verdict
 
 NEIGHBOURS = 8
 """Neighbours of each kind that are looked at."""
@@ -98,7 +97,7 @@ class FeaturePreparation:
         self.index, self._dictionary, self._effects, self._names = index, dictionary, effects, names
         self._shown = shown or EvidenceSettings()
         self.room: ScoringRoom = open_scoring_room(index, embedder)
-        self._analyst = EmbeddedAnalyst(index.explore, index.validate, embedder)
+        self.analyst = EmbeddedAnalyst(index.explore, index.validate, embedder)
 
     def ref(self, feature: int) -> FeatureRef:
         """The full name of feature number `feature`."""
@@ -106,7 +105,7 @@ class FeaturePreparation:
 
     def analysed(self, ref: FeatureRef) -> AnalystReport | None:
         """What the analyst says; None where the feature fires too seldom or too often to ask."""
-        return None if unfit_to_explain(self.room.facts(ref)) is not None else self._analyst.explain(ref)
+        return None if unfit_to_explain(self.room.facts(ref)) is not None else self.analyst.explain(ref)
 
     def prepare(self, ref: FeatureRef, report: AnalystReport | None = None) -> PreparedFeature:
         """Measure what is shown of `ref`; asks the analyst unless its `report` is given.
@@ -126,14 +125,6 @@ class FeaturePreparation:
         )  # fmt: skip
         unfit = unfit_to_explain(self.room.facts(ref))
         return PreparedFeature(ref, unfit, report or self.analysed(ref), neighbours, shown)
-
-    def worded(self, ref: FeatureRef, predicate: Predicate) -> str:
-        """A predicate as a label that code wrote."""
-        return self._analyst.worded(ref, predicate)
-
-    def ranked(self, ref: FeatureRef, predicates: Sequence[Predicate]) -> list[Tried]:
-        """How predicates do on `validate`, best first."""
-        return self._analyst.ranked(ref, predicates)
 
     @cached_property
     def explore_pool(self) -> WindowPool | None:

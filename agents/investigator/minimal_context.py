@@ -7,6 +7,7 @@ batch. A subject without a row prefix never counts the first token, so something
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -51,7 +52,7 @@ def minimal_context(
 
 
 def _pieces(text: str, whole: TextProfile) -> tuple[list[str], int]:
-    """What can be deleted, and which piece the peak is in: tokens, or words where a token is half a letter."""
+    """What can be deleted, and the piece with the peak: tokens, or words where a token is half a letter."""
     peak = whole.peak or 0
     if text.startswith("".join(whole.tokens)):
         return list(whole.tokens), peak
@@ -78,7 +79,7 @@ class _Deletion:
         parts = 2
         while len(pieces) > 1 and self.left > 0:
             bounds = [i * len(pieces) // parts for i in range(parts + 1)]
-            fewer = self._first([pieces[:a] + pieces[b:] for a, b in zip(bounds, bounds[1:], strict=False)])
+            fewer = self._first([pieces[:a] + pieces[b:] for a, b in itertools.pairwise(bounds)])
             if fewer is not None:
                 pieces, parts = fewer, max(2, min(parts - 1, len(fewer)))
             elif parts < len(pieces):
