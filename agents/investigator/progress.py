@@ -71,6 +71,8 @@ class Progress(Record):
     """Challenges that broke the leader."""
     refinements: int = Field(default=0, ge=0)
     """Times that corrections were asked for."""
+    taken: dict[str, int] = Field(default_factory=dict)
+    """Step to how often it was taken."""
     leads_to: str = ""
     """The step that comes next where several could."""
     stopped: StopReason | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from glossator.agents.investigator.admitting import Admitted, admit
+from glossator.agents.investigator.believing import believed
 from glossator.agents.investigator.case import Case
 from glossator.agents.investigator.progress import Progress
 from glossator.agents.investigator.proposer import Proposal
@@ -64,7 +65,7 @@ async def propose(case: Case, progress: Progress, events: StepTrace) -> Progress
     if not progress.hypotheses and stopped is None:
         stopped = StopReason.NOTHING_TO_TEST
         events.add(TraceKind.LIMIT, "no hypothesis was proposed")
-    return progress.model_copy(update={"stopped": stopped})
+    return (await believed(case, progress.model_copy(update={"stopped": stopped})))[0]
 
 
 async def refine(case: Case, progress: Progress, events: StepTrace) -> Progress:
@@ -80,10 +81,8 @@ async def refine(case: Case, progress: Progress, events: StepTrace) -> Progress:
     leader = case.leader(progress)
     parents = () if leader is None else (leader.id,)
     named = [p if p.parents else p._replace(parents=parents) for p in proposals[: case.limits.hypotheses]]
-    admitted = await case.bench.compute(
-        lambda: _admitted(case, progress, named, HypothesisOrigin.REFINED)
-    )
-    refined = _with(counted, admitted, events)
+    admitted = await case.bench.compute(lambda: _admitted(case, progress, named, HypothesisOrigin.REFINED))
+    refined, _ = await believed(case, _with(counted, admitted, events))
     return refined.model_copy(update={"leads_to": _after(case, progress, bool(admitted.hypotheses))})
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from glossator.agents.investigator.beliefs import Beliefs, believe, decided_texts, predictions
+from glossator.agents.investigator.beliefs import decided_texts, predictions
+from glossator.agents.investigator.believing import believed
 from glossator.agents.investigator.case import Case
 from glossator.agents.investigator.experiments import accept, run_experiments
 from glossator.agents.investigator.progress import Progress
@@ -33,11 +34,9 @@ async def experiment(case: Case, progress: Progress, events: StepTrace) -> Progr
         events.add(TraceKind.LIMIT, str(spent))
         return progress.model_copy(update={"stopped": StopReason.BUDGET})
     ran = await _run(case, progress, batches, events)
-    update: dict[str, object] = {"rounds": progress.rounds + 1}
-    if not ran.experiments:
+    if ran.experiments == progress.experiments:
         events.add(TraceKind.LIMIT, "no texts to run were proposed")
-        update["stopped"] = StopReason.NOTHING_TO_TEST
-    return ran.model_copy(update=update)
+    return ran.model_copy(update={"rounds": progress.rounds + 1})
 
 
 async def update(case: Case, progress: Progress, events: StepTrace) -> Progress:
@@ -76,9 +75,7 @@ async def challenge(case: Case, progress: Progress, events: StepTrace) -> Progre
     return progress.model_copy(update=changed)
 
 
-async def _run(
-    case: Case, progress: Progress, batches: Sequence[TestBatch], events: StepTrace
-) -> Progress:
+async def _run(case: Case, progress: Progress, batches: Sequence[TestBatch], events: StepTrace) -> Progress:
     known = frozenset(t.text for e in case.experiments(progress.experiments) for t in e.tested)
     playing = {h.id for h in progress.hypotheses}
     ours = [b for b in batches if b.hypothesis in playing]
@@ -108,15 +105,6 @@ def _call(batch: TestBatch) -> dict[str, object]:
     return {"tool": "test_texts", "hypothesis": batch.hypothesis, "kind": batch.kind.value, "tests": tests}
 
 
-async def believed(case: Case, progress: Progress) -> tuple[Progress, Beliefs]:
-    """`progress` with beliefs made anew."""
-    experiments = case.experiments(progress.experiments)
-    made = await case.bench.compute(
-        lambda: believe(progress.hypotheses, experiments, case.texts, case.corpus)
-    )
-    return progress.model_copy(update={"beliefs": made.ranked, "refuted": made.refuted}), made
-
-
 async def _believed(case: Case, progress: Progress, events: StepTrace) -> Progress:
     after, made = await believed(case, progress)
     payload = {
@@ -143,7 +131,10 @@ def _stop(case: Case, progress: Progress) -> StopReason | None:
         return StopReason.TIME
     if leader and leader.probability >= limits.decided and leader.n >= LEAST_TEXTS:
         return StopReason.DECIDED
-    if progress.rounds >= limits.rounds or progress.texts >= limits.texts:
+    over = progress.rounds >= limits.rounds or progress.texts >= limits.texts
+    if (over or progress.quiet >= limits.stagnant) and not progress.experiments:
+        return StopReason.NOTHING_TO_TEST
+    if over:
         return StopReason.STEPS
     return StopReason.STAGNATED if progress.quiet >= limits.stagnant else None
 
