@@ -45,6 +45,7 @@ class PlantedIndex(NamedTuple):
 
     activations: ActivationIndex
     dictionary: PlantedDictionary
+    subject: PlantedSubject
 
     def preparation(self) -> FeaturePreparation:
         """Features ready to be explained."""
@@ -78,7 +79,7 @@ def planted_index(folder: Path) -> PlantedIndex:
     ]
     subject = PlantedSubject.over([d.text for d in documents], (*sets, dead))
     dictionary = PlantedDictionary(len(RULES))
-    return PlantedIndex(build_index(folder, subject, dictionary, documents, context=64), dictionary)
+    return PlantedIndex(build_index(folder, subject, dictionary, documents, context=64), dictionary, subject)
 
 
 def named_words(claim: str) -> set[str]:
@@ -115,7 +116,7 @@ def room_of(
     """A call room in which one endpoint plays both roles, and its budget."""
     budget = Budget(limits or Limits())
     room = CallRoom(
-        {Role.EXPLAINER: endpoint, Role.SCORER: endpoint},
+        {Role.EXPLAINER: endpoint, Role.SCORER: endpoint, Role.INVESTIGATOR: endpoint},
         budget=budget,
         store=store,
         slots=8,
