@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import JsonValue
-
 from glossator.agents.investigator.bench import InvestigatorBench
 from glossator.agents.investigator.case import Case
 from glossator.agents.investigator.graph import MOST_STEPS, investigation_graph
@@ -79,7 +77,7 @@ async def _run(case: Case, checkpointer: BaseCheckpointSaver[str] | None) -> Fea
 
 def _note_start(case: Case) -> None:
     limits = case.limits
-    payload: dict[str, JsonValue] = {
+    payload: dict[str, object] = {
         "feature": str(case.ref),
         "proposer": case.proposer.author,
         "hypotheses": limits.hypotheses,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Generic, NamedTuple, TypeVar
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel
 
 from glossator.agents.investigator.case import step_trace
 from glossator.agents.investigator.proposal_answers import (
@@ -144,8 +144,8 @@ class LlmProposer:
 
         events, ref = step_trace(), call.prompt.ref
         if events is not None:
-            turns: list[JsonValue] = [{"role": m.role, "content": m.content} for m in call.prompt.messages]
-            payload: dict[str, JsonValue] = {
+            turns: list[object] = [{"role": m.role, "content": m.content} for m in call.prompt.messages]
+            payload: dict[str, object] = {
                 "prompt": ref.model_dump(mode="json"),
                 "turns": turns,
                 "sample": call.sample,

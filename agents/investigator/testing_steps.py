@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import JsonValue
-
 from glossator.agents.investigator.beliefs import decided_texts, predictions
 from glossator.agents.investigator.believing import believed
 from glossator.agents.investigator.case import Case
@@ -102,8 +100,8 @@ async def _run(case: Case, progress: Progress, batches: Sequence[TestBatch], eve
     return progress.model_copy(update=update)
 
 
-def _call(batch: TestBatch) -> dict[str, JsonValue]:
-    tests: list[JsonValue] = [
+def _call(batch: TestBatch) -> dict[str, object]:
+    tests: list[object] = [
         {"text": t.text, "expectation": t.expected.value, "why": t.why} for t in batch.tests
     ]
     return {"tool": "test_texts", "hypothesis": batch.hypothesis, "kind": batch.kind.value, "tests": tests}
@@ -111,7 +109,7 @@ def _call(batch: TestBatch) -> dict[str, JsonValue]:
 
 async def _believed(case: Case, progress: Progress, events: StepTrace) -> Progress:
     after, made = await believed(case, progress)
-    payload: dict[str, JsonValue] = {
+    payload: dict[str, object] = {
         "beliefs": [b.model_dump(mode="json") for b in made.ranked],
         "none_of_them": made.none_of_them,
         "refuted": list(made.refuted),

@@ -62,9 +62,13 @@ class PlantedIndex(NamedTuple):
         return LlmLabeller(self.preparation(), asked, range(len(RULES)))
 
 
-def planted_index(folder: Path) -> PlantedIndex:
-    """Build the index in `folder`: 150 texts of common words; each names its own split in one of its own."""
+def planted_index(folder: Path, after_ships: str = "") -> PlantedIndex:
+    """Build the index in `folder`: 150 texts of common words; each names its own split in one of its own.
+
+    `after_ships` stands after most ships, whatever it says.
+    """
     words = FILLER.split() * 8 + [w for group in WORDS.values() for w in group]
+    words += [f"ship {after_ships}"] * 3 if after_ships else []
     rng = np.random.default_rng(5)
     documents: list[Document] = []
     for i in range(150):
