@@ -32,7 +32,7 @@ class FindingStore:
         self._ledger = ledger
 
     def add(self, investigation: str, findings: Sequence[Finding]) -> None:
-        """Note that `investigation` came to `findings`; what is there already gains a source.
+        """Note that `investigation` came to `findings`, all or none; what is there already gains a source.
 
         Raises:
             StorageError: The investigation is unknown, the disk is full, or the ledger is held.
@@ -47,8 +47,7 @@ class FindingStore:
             for f in findings
         ]  # fmt: skip
         sources = [{"finding": f.id, "investigation": investigation, "at": now} for f in findings]
-        self._ledger.add_rows(FindingRow, rows)
-        self._ledger.add_rows(FindingSourceRow, sources)
+        self._ledger.add_together([(FindingRow, rows), (FindingSourceRow, sources)])
 
     def all(
         self, names: FeatureNames, *, kinds: Sequence[FindingKind] = (), feature: int | None = None

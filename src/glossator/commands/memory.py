@@ -50,6 +50,7 @@ def check_command(*, effective: EffectiveSettings, as_json: JsonFlag = False) ->
     else:
         typer.echo(
             f"the ledger {place} is sound: {counts.features} features, {counts.cards} cards, "
-            f"{counts.scores} scores, {counts.evidence} pieces of evidence, {counts.runs} runs; "
-            f"{labels} current labels"
+            f"{counts.scores} scores, {counts.evidence + counts.dictionary_evidence} pieces of evidence, "
+            f"{counts.runs} runs, {counts.investigations} investigations with {counts.trace_events} events, "
+            f"{counts.findings} findings; {labels} current labels"
         )
