@@ -52,6 +52,8 @@ def test_what_is_found_twice_is_one_finding_with_two_sources(ledger: Ledger) -> 
     ]
     assert found[0].seq > found[1].seq  # the one found last is the newer
     assert store.by_id([cat.id, "f-none"]) == {cat.id: cat}
+    assert list(store.by_id([dog.id, *(f"f-{n}" for n in range(1000)), cat.id])) == [dog.id, cat.id]
+    assert store.ids() == {cat.id, dog.id}
 
 
 def test_of_another_subject_or_dictionary_nothing_is_returned(ledger: Ledger) -> None:
@@ -62,6 +64,7 @@ def test_of_another_subject_or_dictionary_nothing_is_returned(ledger: Ledger) ->
     assert [s.finding.text for s in store.all(NAMES, feature=3)] == ["ours"]
     assert [s.finding.subject for s in store.all(others[1])] == ["large"]
     assert store.all(FeatureNames("1-resid-8", "tiny")) == []
+    assert store.dictionaries() == [others[1], NAMES, others[0]]
 
 
 def test_findings_are_chosen_by_kind_and_feature(ledger: Ledger) -> None:

@@ -25,12 +25,13 @@ def rebuild_command(*, effective: EffectiveSettings, as_json: JsonFlag = False) 
 
     with Session(effective.settings) as session:
         ledger = session.ledger()
-        added = session.findings().rebuild(ledger)
+        findings = session.findings()
+        added, learnt = findings.rebuild(ledger), findings.n_learnt
         place = str(session.findings_place)
     if wants_json(as_json):
-        print_json_line({"labels": added, "findings": place})
+        print_json_line({"labels": added, "learnt": learnt, "findings": place})
     else:
-        typer.echo(f"the findings index in {place} holds {added} labels")
+        typer.echo(f"the findings index in {place} holds {added} labels and {learnt} findings")
 
 
 @memory_app.command("check")
