@@ -114,11 +114,14 @@ def _refuted(claims: Claims, ground: Ground) -> Generator[Contradiction]:
 def _repeated(claims: Claims, texts: Sequence[str]) -> Generator[Contradiction]:
     """Claims that hold a refuted text word for word and do not deny it."""
     for number, text in enumerate(texts, 1):
-        said = f" {plain_words(text)} "
         for fell in claims.refuted:
-            if plain_words(fell.text) in said and not _DENIES.search(text):
+            if _holds(text, fell.text) and not _DENIES.search(text):
                 words = f'claim {number} says what was refuted of {fell}: "{text}"'
                 yield Contradiction(first=f"claim {number}", second=fell.id, words=words)
+
+
+def _holds(text: str, part: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(plain_words(part))}(?!\w)", plain_words(text)) is not None
 
 
 def _said(a: Meaning, b: Meaning, why: str) -> Contradiction:

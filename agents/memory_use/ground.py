@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -33,6 +33,7 @@ LEAST_FIRINGS = 10
 _ROWS = 1024
 
 
+@runtime_checkable
 class Embeds(Protocol):
     """What turns texts into unit vectors."""
 
@@ -64,8 +65,8 @@ class Ground:
     embedder: Embeds | None = None
     """Must know meanings: a hashing embedder, which only knows words, is None here."""
     explore: ExploreView | None = None
-    directions: Callable[[], Float[np.ndarray, "features d"]] | None = None
-    """Loads what features write; called once there are two features to compare."""
+    directions: Callable[[Sequence[int]], Float[np.ndarray, "n d"]] | None = None
+    """What the given features write, a row each; called once there are two to compare."""
     _points: dict[str, np.ndarray] = field(default_factory=dict[str, np.ndarray], repr=False)
     _held: dict[str, np.ndarray] = field(default_factory=dict[str, np.ndarray], repr=False)
 
@@ -120,7 +121,7 @@ class Ground:
         """Pairs of `features` whose directions have a cosine above `NEAR`; none without directions."""
         if self.directions is None or len(features) < 2:
             return
-        rows = self.directions()[list(features)].astype(np.float32)
+        rows = np.array(self.directions(features), dtype=np.float32)
         rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         for start in range(0, len(rows), _ROWS):
             cosine = rows[start : start + _ROWS] @ rows.T

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from glossator.commands.memory_findings import contradictions_command, findings_command
 from glossator.commands.result_output import JsonFlag, print_json_line, wants_json
 from glossator.commands.settings_flags import with_settings
 
@@ -15,6 +16,8 @@ else:
     EffectiveSettings = Any
 
 memory_app = typer.Typer(help="Look after the ledger and the findings index.", no_args_is_help=True)
+memory_app.command("findings")(findings_command)
+memory_app.command("contradictions")(contradictions_command)
 
 
 @memory_app.command("rebuild")
