@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from glossator.agents.investigator.bench import InvestigatorBench
     from glossator.agents.investigator.proposer import Proposer
     from glossator.agents.llm_calls.call_room import CallRoom
+    from glossator.agents.memory_use.recall import LedgerRecall
+    from glossator.agents.scorers.llm_bench import LlmBench
 else:
-    CallRoom = FeaturePreparation = InvestigatorBench = Proposer = Any
+    LedgerRecall = LlmBench = CallRoom = FeaturePreparation = InvestigatorBench = Proposer = Any
 
 USUAL_WINDOWS_PER_PROMPT = 5
 
@@ -177,21 +179,29 @@ class FeatureInvestigations:
             names=session.names(),
         )
 
-    def _reading(self, calls: CallRoom) -> Any:
-        from glossator.agents.scorers.llm_bench import LlmBench
+    def _reading(self, calls: CallRoom) -> LlmBench:
+        from glossator.agents.scorers.llm_bench import LlmBench as Bench
         from glossator.agents.scorers.llm_settings import LlmScoringSettings
         from glossator.agents.window_reading.reader import LlmReader
         from glossator.records import ScoreMethod
 
         windows = self._session.settings.windows_per_prompt or USUAL_WINDOWS_PER_PROMPT
         settings = LlmScoringSettings(methods=(ScoreMethod.DETECTION,))
-        return LlmBench(self._preparation.room, calls, LlmReader(calls, windows), settings)
+        return Bench(self._preparation.room, calls, LlmReader(calls, windows), settings)
 
-    def _recall(self) -> Any:
-        return None
+    def _recall(self) -> LedgerRecall:
+        from glossator.agents.memory_use.recall import LedgerRecall as Recall
+
+        return Recall(self._session.ledger(), self._session.names())
 
     def _proposer(self, calls: CallRoom | None) -> Proposer:
-        raise NotImplementedError
+        if calls is None:
+            from glossator.agents.investigator.embedded_proposer import EmbeddedProposer
+
+            return EmbeddedProposer(self._preparation.analyst)
+        from glossator.agents.investigator.llm_proposer import LlmProposer
+
+        return LlmProposer(calls)
 
     def _work_key(self, feature: int) -> str:
         from glossator.prompts.prompt_file import all_prompts
