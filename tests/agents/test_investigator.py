@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from glossator.agents.embedded_analyst.analyst import AnalystReport
 from glossator.agents.feature_preparation import FeaturePreparation
 from glossator.agents.investigator.limits import InvestigationLimits
 from glossator.agents.llm_calls.budget import Limits
@@ -16,8 +15,6 @@ from glossator.agents.llm_calls.scripted_chat import ScriptedChat, always
 from glossator.agents.scorers import FeatureNeighbours
 from glossator.errors import SettingsError
 from glossator.memory.finding_store import FindingStore
-from glossator.probes.sentence_embedder import HashingEmbedder
-from glossator.probes.token_effects import TokenEffects
 from glossator.records import (
     Explanation,
     FeatureInvestigation,
@@ -43,6 +40,7 @@ from tests.agents.investigator_fixtures import (
     claim_answer,
     everything_said,
     model_of,
+    silent_analyst,
     true_claims,
 )
 from tests.agents.planted_index import WORDS, PlantedIndex, planted_index
@@ -60,19 +58,9 @@ def preparation(planted: PlantedIndex) -> FeaturePreparation:
     return planted.preparation()
 
 
-class SilentAnalyst(FeaturePreparation):
-    """Without an embedded label: nothing competes with what the model says."""
-
-    def analysed(self, ref: FeatureRef) -> AnalystReport | None:
-        return None
-
-
 @pytest.fixture(scope="module")
 def silent(planted: PlantedIndex) -> FeaturePreparation:
-    return SilentAnalyst(
-        planted.activations, planted.dictionary, lambda _: TokenEffects((), ()),
-        embedder=HashingEmbedder(), names=NAMES,
-    )  # fmt: skip
+    return silent_analyst(planted)
 
 
 @pytest.fixture
