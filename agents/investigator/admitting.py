@@ -12,7 +12,7 @@ from glossator.records import FeatureRef, Hypothesis, HypothesisOrigin, Predicat
 
 LONGEST_CLAIM = 300
 LEAST_F1 = 0.05
-"""On `explore`; a predicate below says something else than the feature does, and is dropped: its claim stays."""
+"""On `explore`; a predicate below says something else than the feature does: its claim stays without it."""
 
 
 class Admitted(NamedTuple):

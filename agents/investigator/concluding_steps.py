@@ -148,7 +148,8 @@ async def remember(case: Case, progress: Progress, events: StepTrace) -> Progres
 
 
 def _result(case: Case, progress: Progress) -> FeatureInvestigation:
-    assert progress.verdict is not None and progress.stopped is not None
+    assert progress.verdict is not None
+    assert progress.stopped is not None
     scored = progress.scored or SealedScores(explanation=None)
     own, baseline = sealed_f1(scored.scores), sealed_f1(scored.baseline_scores)
     by_id = {h.id: h for h in progress.hypotheses}

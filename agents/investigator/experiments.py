@@ -57,9 +57,10 @@ def accept(batches: Sequence[TestBatch], known: frozenset[str], *, most: int, ro
     for batch in batches:
         seen: set[str] = set()
         tests: list[TextTest] = []
+        both = _predicted_both_ways(batch)
         for test in batch.tests:
             fresh = test.text not in known and test.text not in new
-            reason = _unfit(test, seen) or _beyond(left, fresh and len(new) >= room)
+            reason = _unfit(test, seen, both) or _beyond(left, fresh and len(new) >= room)
             if reason:
                 refused[reason] += 1
                 continue
@@ -72,11 +73,20 @@ def accept(batches: Sequence[TestBatch], known: frozenset[str], *, most: int, ro
     return Accepted(tuple(taken), dict(refused), len(new))
 
 
-def _unfit(test: TextTest, seen: set[str]) -> str:
+def _predicted_both_ways(batch: TestBatch) -> set[str]:
+    said: dict[str, set[str]] = {}
+    for test in batch.tests:
+        said.setdefault(test.text, set()).add(test.expected.value)
+    return {text for text, expected in said.items() if len(expected) > 1}
+
+
+def _unfit(test: TextTest, seen: set[str], both: set[str]) -> str:
     if not test.text.strip():
         return "empty text"
     if len(test.text) > LONGEST_TEXT:
         return f"text longer than {LONGEST_TEXT} characters"
+    if test.text in both:
+        return "predicted to fire and to be silent"
     return "the same text twice in one experiment" if test.text in seen else ""
 
 

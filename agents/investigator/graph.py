@@ -60,7 +60,7 @@ def investigation_graph(
 
     graph = StateGraph(State)
     for name, step in STEPS.items():
-        graph.add_node(name, _node(case, name, step))
+        graph.add_node(name, _node(case, name, step))  # pyright: ignore[reportArgumentType]  # its stubs
     graph.add_edge(START, "recall")
     graph.add_edge("recall", "observe")
     graph.add_conditional_edges("observe", _after_observing, ["propose", "verdict"])

@@ -77,7 +77,7 @@ async def _run(case: Case, checkpointer: BaseCheckpointSaver[str] | None) -> Fea
 
 def _note_start(case: Case) -> None:
     limits = case.limits
-    payload = {
+    payload: dict[str, object] = {
         "feature": str(case.ref),
         "proposer": case.proposer.author,
         "hypotheses": limits.hypotheses,

@@ -38,10 +38,10 @@ class InvestigationLimits:
         counts = (self.hypotheses, self.tests, self.rounds, self.stagnant, self.texts)
         if min(counts) < 1 or min(self.breaks, self.minimal) < 0:
             raise SettingsError(
-                "hypotheses, tests, rounds, stagnant and texts are at least 1, breaks and minimal at least 0; "
+                "hypotheses, tests, rounds, stagnant and texts are at least 1, breaks and minimal 0; "
                 f"got {', '.join(map(str, counts))} and {self.breaks}, {self.minimal}"
             )
         if not 0.5 < self.decided < 1 or (self.seconds is not None and self.seconds <= 0):
             raise SettingsError(
-                f"decided {self.decided!r} must be between 0.5 and 1, seconds {self.seconds!r} above 0 or none"
+                f"decided {self.decided!r} must be between 0.5 and 1, seconds {self.seconds!r} above 0"
             )

@@ -87,7 +87,7 @@ async def refine(case: Case, progress: Progress, events: StepTrace) -> Progress:
 
 
 def _after(case: Case, progress: Progress, found: bool) -> str:
-    """To more experiments; where none may be run, or nothing better was said of a broken leader, to beliefs."""
+    """To more experiments; to beliefs where none may be run, or a broken leader was not bettered."""
     more = progress.rounds < case.limits.rounds and progress.texts < case.limits.texts
     return "experiment" if more and (found or not progress.broken) else "update"
 

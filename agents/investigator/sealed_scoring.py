@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from glossator.agents.firing_facts import STRONG
 from glossator.agents.investigator.case import Case
 from glossator.agents.investigator.claim_choice import Chosen, choose_executable, choose_read

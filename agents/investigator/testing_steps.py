@@ -67,7 +67,7 @@ async def challenge(case: Case, progress: Progress, events: StepTrace) -> Progre
     new = case.experiments(progress.experiments[before:])
     broke = leader is not None and _broke(case, progress, leader, new)
     changed: dict[str, object] = {"challenges": progress.challenges + 1, "leads_to": "minimal"}
-    if broke:
+    if leader is not None and broke:
         events.add(TraceKind.BELIEF, "the challenge broke the leading claim", {"hypothesis": leader.id})
         again = progress.broken < case.limits.breaks
         goes_on = {"stopped": None, "quiet": 0, "leads_to": "refine"}
@@ -103,13 +103,15 @@ async def _run(case: Case, progress: Progress, batches: Sequence[TestBatch], eve
 
 
 def _call(batch: TestBatch) -> dict[str, object]:
-    tests = [{"text": t.text, "expectation": t.expected.value, "why": t.why} for t in batch.tests]
+    tests: list[object] = [
+        {"text": t.text, "expectation": t.expected.value, "why": t.why} for t in batch.tests
+    ]
     return {"tool": "test_texts", "hypothesis": batch.hypothesis, "kind": batch.kind.value, "tests": tests}
 
 
 async def _believed(case: Case, progress: Progress, events: StepTrace) -> Progress:
     after, made = await believed(case, progress)
-    payload = {
+    payload: dict[str, object] = {
         "beliefs": [b.model_dump(mode="json") for b in made.ranked],
         "none_of_them": made.none_of_them,
         "refuted": list(made.refuted),
