@@ -50,11 +50,13 @@ SHARES = {
     "topic": 0.05, "noisy": 0.07, "random": 0.04, "dead": 0.02, "always_on": 0.02,
 }  # fmt: skip
 """Share of each kind."""
-LEAST_PLACES, MOST_SHARE = 60, 0.06
+LEAST_PLACES, MOST_SHARE = 80, 0.06
 """Places that a rule must have in the text, and the share of tokens above which it has too many."""
+LEAST_ROWS = 0.12
+"""Share of the documents in which it must hold somewhere: every split needs some of them."""
 SMALLEST, LARGEST = 8, 30
 """Words of a set."""
-_TRIES = 200
+_TRIES = 400
 _LETTERS = (
     "ing$", "ed$", "ly$", "tion$", "ness$", "ment$", "ous$", "able$", "ful$", "ity$", "est$", "ist$",
     "ough", "ight", "oo", "ee", "ph", "ck$", "ss$", "^ un", "^ re", "^ con", "^ dis", "^ pro", "^ str",
@@ -119,9 +121,16 @@ def _enough(
         if kind in ("dead", "always_on", "random"):
             return rule
         parts = facets_of(rule) or (rule,)
-        if all(LEAST_PLACES <= _n_places(stock, part) <= MOST_SHARE * stock.n for part in parts):
+        if all(_common(stock, part) for part in parts):
             return rule
     raise UserError(f"no {kind} rule with {LEAST_PLACES} places in {stock.n} tokens: take more text")
+
+
+def _common(stock: _Stock, rule: PlantedRule) -> bool:
+    """Whether a rule has enough places in enough documents, and not too many."""
+    if not LEAST_PLACES <= _n_places(stock, rule) <= MOST_SHARE * stock.n:
+        return False
+    return sum(any(places(rule, row)) for row in stock.rows) >= LEAST_ROWS * len(stock.rows)
 
 
 def _n_places(stock: _Stock, rule: PlantedRule) -> int:

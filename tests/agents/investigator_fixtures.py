@@ -13,6 +13,7 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from glossator.agents.embedded_analyst.analyst import AnalystReport
 from glossator.agents.feature_preparation import FeaturePreparation
 from glossator.agents.investigator.bench import InvestigatorBench
 from glossator.agents.investigator.investigate import investigate_feature
@@ -39,8 +40,10 @@ from glossator.memory.call_store import CallStore
 from glossator.memory.finding_store import FindingStore
 from glossator.memory.investigation_store import InvestigationStore
 from glossator.memory.ledger import Ledger
+from glossator.probes.sentence_embedder import HashingEmbedder
 from glossator.probes.text_activations import TextActivations
-from glossator.records import FeatureInvestigation, FeatureNames, StoredEvent, TraceEvent
+from glossator.probes.token_effects import TokenEffects
+from glossator.records import FeatureInvestigation, FeatureNames, FeatureRef, StoredEvent, TraceEvent
 from tests.agents.planted_index import WORDS, PlantedIndex, fits, named_words, room_of
 
 NAMES = FeatureNames("planted", "planted")
@@ -117,6 +120,20 @@ class World:
                 return await work(saver)
 
         return asyncio.run(kept() if keep else work(None))
+
+
+class SilentAnalyst(FeaturePreparation):
+    """Without an embedded label: nothing competes with what the model says."""
+
+    def analysed(self, ref: FeatureRef) -> AnalystReport | None:
+        return None
+
+
+def silent_analyst(planted: PlantedIndex) -> FeaturePreparation:
+    return SilentAnalyst(
+        planted.activations, planted.dictionary, lambda _: TokenEffects((), ()),
+        embedder=HashingEmbedder(), names=NAMES,
+    )  # fmt: skip
 
 
 def claim_answer(*claims: tuple[str, Sequence[str]]) -> str:
