@@ -111,7 +111,10 @@ def planted_features(rows: Sequence[list[str]], n: int, seed: int) -> tuple[Plan
 
 
 def _enough(
-    stock: _Stock, make: Callable[[_Stock, np.random.Generator], PlantedRule], rng: np.random.Generator, kind: str
+    stock: _Stock,
+    make: Callable[[_Stock, np.random.Generator], PlantedRule],
+    rng: np.random.Generator,
+    kind: str,
 ) -> PlantedRule:
     for _ in range(_TRIES):
         rule = make(stock, rng)
@@ -181,7 +184,9 @@ def _either(stock: _Stock, rng: np.random.Generator) -> EitherOrRule:
         one, other = _set(stock, rng), _simple(stock, rng)
         a, b = _n_places(stock, one), _n_places(stock, other)
         if max(a, b) <= 3 * min(a, b) and not set(one.mentions) & set(other.mentions):
-            return EitherOrRule(kind="either_or", either=one, other=other, mentions=one.mentions + other.mentions)
+            return EitherOrRule(
+                kind="either_or", either=one, other=other, mentions=one.mentions + other.mentions
+            )
     raise UserError(f"no two rules of like size in {stock.n} tokens: take more text")
 
 
@@ -197,7 +202,9 @@ def _exception(stock: _Stock, rng: np.random.Generator) -> ExceptionRule:
 
 
 def _topic(stock: _Stock, rng: np.random.Generator) -> TopicRule:
-    name = str(rng.choice(["sea", "war", "law", "religion", "music", "medicine", "sport", "science", "art", "farm"]))
+    name = str(
+        rng.choice(["sea", "war", "law", "religion", "music", "medicine", "sport", "science", "art", "farm"])
+    )
     words = tuple(w.lower() for w in stock.families[name])
     at_least, window = int(rng.integers(2, 4)), int(rng.choice([16, 24, 32]))
     return TopicRule(kind="topic", words=words, at_least=at_least, window=window, mentions=(name, *words))
@@ -235,7 +242,9 @@ def truth_predicate(rule: PlantedRule) -> Predicate | None:
         weights = tuple(WeightedWord(word=w, weight=1.0) for w in rule.words)
         return WeightedWords(weights=weights, threshold=rule.at_least, before=rule.window - 1)
     if isinstance(rule, EitherOrRule):
-        return AnyOf(parts=tuple(p for r in (rule.either, rule.other) if (p := truth_predicate(r)) is not None))
+        return AnyOf(
+            parts=tuple(p for r in (rule.either, rule.other) if (p := truth_predicate(r)) is not None)
+        )
     if isinstance(rule, NoisyRule):
         return truth_predicate(rule.rule)
     if isinstance(rule, ExceptionRule):
