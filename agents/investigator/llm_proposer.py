@@ -139,7 +139,7 @@ class LlmProposer:
         said: list[str] = []
 
         def read(reply: ChatReply) -> M | Unscored:
-            said.append(reply.text[:_LONGEST_REPLY])
+            said.append(reply.text[:_LONGEST_REPLY].encode("utf-8", "replace").decode())
             return read_json(reply, form)
 
         events, ref = step_trace(), call.prompt.ref
