@@ -63,7 +63,7 @@ class Sizes(NamedTuple):
 def embedded_runs(room: PlantedRoom) -> list[Investigated]:
     """Every feature with a rule, by the embedded proposer."""
     proposer = EmbeddedProposer(room.preparation.analyst)
-    ruled = [i for i, rule in enumerate(room.subject.rules) if truth_predicate(rule) is not None]
+    ruled = [i for i, rule in enumerate(room.rules) if truth_predicate(rule) is not None]
     return [_said(room.investigate(i, proposer), "embedded") for i in ruled]
 
 
@@ -84,7 +84,7 @@ def shown_f1(run: Investigated) -> float:
 
 def oracle_runs(room: PlantedRoom) -> list[Judged]:
     """Every feature, by a proposer that knows its rule."""
-    rules = room.subject.rules
+    rules = room.rules
     return [
         judged(room, i, _said(room.investigate(i, OracleProposer(rule)), "oracle"))
         for i, rule in enumerate(rules)
@@ -93,7 +93,7 @@ def oracle_runs(room: PlantedRoom) -> list[Judged]:
 
 def adversarial_runs(room: PlantedRoom, trials: int, seed: int) -> list[str]:
     """What was falsely accepted in so many trials: one entry for each."""
-    rules = room.subject.rules
+    rules = room.rules
     rng = np.random.default_rng([seed, 1])
     false: list[str] = []
     for trial in range(trials):
@@ -154,7 +154,7 @@ def measure(room: PlantedRoom, sizes: Sizes) -> tuple[list[Row], dict[str, JsonV
         Row("oracle right", f"{right / max(1, len(oracle)):.3f}",
             f"{share.low:.3f} to {share.high:.3f}, n {len(oracle)}; bar 0.95"),
         *(Row(f"  {kind}", f"{good} of {n}") for kind, (good, n) in _by_kind(room, oracle).items()),
-        *(Row(f"  wrong: {room.subject.rules[j.feature].name}", j.reason) for j in oracle if not j.right),
+        *(Row(f"  wrong: {room.rules[j.feature].name}", j.reason) for j in oracle if not j.right),
         Row("false accepts", f"{len(false)} of {sizes.trials}", "bar 0"),
         *(Row("  false", reason) for reason in false),
         Row("overhead of a step", f"{overhead:.1f} ms", f"n {steps}; bar 50 ms"),
@@ -180,8 +180,8 @@ def _means(runs: Sequence[Investigated]) -> str:
 
 
 def _by_kind(room: PlantedRoom, oracle: Sequence[Judged]) -> dict[str, tuple[int, int]]:
-    kinds = dict.fromkeys(room.subject.rules[j.feature].kind for j in oracle)
-    these = {k: [j.right for j in oracle if room.subject.rules[j.feature].kind == k] for k in kinds}
+    kinds = dict.fromkeys(room.rules[j.feature].kind for j in oracle)
+    these = {k: [j.right for j in oracle if room.rules[j.feature].kind == k] for k in kinds}
     return {kind: (sum(each), len(each)) for kind, each in these.items()}
 
 
@@ -204,7 +204,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=100, help="adversarial trials")
     parser.add_argument("--seed", type=int, default=SEED, help="of rules and text")
     chosen = parser.parse_args()
-    sizes = Sizes(chosen.features, 700_000, chosen.trials, chosen.seed)
+    sizes = Sizes(chosen.features, 800_000, chosen.trials, chosen.seed)
     if chosen.quick:
         sizes = Sizes(30, 600_000, 20, chosen.seed)
     with tempfile.TemporaryDirectory() as folder:

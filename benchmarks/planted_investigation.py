@@ -29,7 +29,7 @@ from glossator.memory.investigation_store import InvestigationStore
 from glossator.memory.ledger import Ledger
 from glossator.probes.activation_index import ActivationIndex, build_index
 from glossator.probes.corpus_document import Document
-from glossator.probes.planted_features import planted_features
+from glossator.probes.planted_features import RESERVED, planted_features, reserved_features
 from glossator.probes.planted_rules import PlantedRule
 from glossator.probes.planted_truth import PlantedDictionary, PlantedSubject, planted_places, planted_text
 from glossator.probes.predicate_evaluation import evaluate
@@ -40,7 +40,7 @@ from glossator.probes.token_text import TokenText
 from glossator.records import FeatureInvestigation, FeatureNames, Predicate, TraceEvent, TraceKind
 
 NAMES = FeatureNames("planted", "planted")
-VOCABULARY_CHARACTERS, VOCABULARY = 6_000_000, 24_000
+VOCABULARY_CHARACTERS, VOCABULARY = 8_000_000, 40_000
 CONTEXT = 256
 T = TypeVar("T")
 
@@ -147,7 +147,13 @@ class PlantedRoom:
     @cached_property
     def bench(self) -> InvestigatorBench:
         """What investigations measure with."""
-        return InvestigatorBench(self.preparation, self.reader)
+        n = len(self.subject.rules)
+        return InvestigatorBench(self.preparation, self.reader, panel=tuple(range(n - len(RESERVED), n)))
+
+    @property
+    def rules(self) -> tuple[PlantedRule, ...]:
+        """The rules of the features under investigation; those that stand for others come after them."""
+        return self.subject.rules[: -len(RESERVED)]
 
     @cached_property
     def _store(self) -> InvestigationStore:
@@ -201,7 +207,8 @@ def planted_room(
     plain = PlantedSubject.over(texts, (), VOCABULARY)
     chosen, rest = _parted(texts, characters, seed)
     rows = [[plain.vocabulary.texts[i] for i in ids] for ids in plain.tokenize(chosen)]
-    subject = PlantedSubject(planted_features(rows, n, seed), plain.vocabulary)
+    rules = (*planted_features(rows, n, seed), *reserved_features())
+    subject = PlantedSubject(rules, plain.vocabulary)
     dictionary = PlantedDictionary(len(subject.rules))
     documents = [Document(f"d{i}", "", "", text, "starter") for i, text in enumerate(chosen)]
     index = build_index(folder / "index", subject, dictionary, documents, context=CONTEXT)

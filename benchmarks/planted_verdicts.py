@@ -33,7 +33,7 @@ class Judged(NamedTuple):
 
 def judged(room: PlantedRoom, feature: int, run: Investigated) -> Judged:
     """Whether the verdict is right, both meanings and the exception were found."""
-    return Judged(feature, run, _wrong(room, room.subject.rules[feature], run.result))
+    return Judged(feature, run, _wrong(room, room.rules[feature], run.result))
 
 
 def _wrong(room: PlantedRoom, rule: PlantedRule, result: FeatureInvestigation) -> str:
@@ -80,7 +80,7 @@ def _f1(truth: Bool[np.ndarray, " tokens"], held: Bool[np.ndarray, " tokens"]) -
 
 def false_accept(room: PlantedRoom, feature: int, run: Investigated) -> str:
     """Why an accepted label is false; empty where it is true or was not accepted."""
-    rule, result = room.subject.rules[feature], run.result
+    rule, result = room.rules[feature], run.result
     if result.verdict.kind is not VerdictKind.ACCEPTED or result.explanation is None:
         return ""
     f1 = room.f1_against_truth(result.explanation.predicate, rule, room.unseen)
