@@ -163,9 +163,7 @@ class PlantedRoom:
         timed, before, began = TimedProposer(proposer), self.reader.seconds, time.perf_counter()
         result = asyncio.run(investigate_feature(self.bench, feature, timed, limits=limits, trace=trace))
         seconds = time.perf_counter() - began
-        return Investigated(
-            result, seconds, self.reader.seconds - before, timed.seconds, clock.taken()
-        )
+        return Investigated(result, seconds, self.reader.seconds - before, timed.seconds, clock.taken())
 
     def f1_against_truth(self, predicate: Predicate | None, rule: PlantedRule, text: TokenText) -> float:
         """F1 of a predicate against the rule, noise left out, on eligible tokens of `text`."""

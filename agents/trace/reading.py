@@ -87,12 +87,15 @@ def quantiles_in(event: TraceEvent) -> list[float]:
 
 def result_in(events: Sequence[StoredEvent]) -> FeatureInvestigation | Answer | None:
     """What the investigation came to; None where it has not finished."""
-    for stored in reversed(events):
-        if stored.event.kind is TraceKind.FINISHED:
-            found = _records(stored.event.payload, FeatureInvestigation)
-            answers = _records(stored.event.payload, Answer)
-            return next(iter([*found, *answers]), None)
-    return None
+    ends = [stored.event for stored in events if stored.event.kind is TraceKind.FINISHED]
+    return result_of(ends[-1]) if ends else None
+
+
+def result_of(event: TraceEvent) -> FeatureInvestigation | Answer | None:
+    """The result in the payload of an event; None where it holds none."""
+    found = _records(event.payload, FeatureInvestigation)
+    answers = _records(event.payload, Answer)
+    return next(iter([*found, *answers]), None)
 
 
 def spent_in(events: Sequence[StoredEvent]) -> LlmSpending | None:
