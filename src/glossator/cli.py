@@ -19,6 +19,7 @@ from glossator.commands.doctor import doctor_command
 from glossator.commands.effects import effects_command
 from glossator.commands.evidence import evidence_command
 from glossator.commands.index import app as index_app
+from glossator.commands.investigations import investigations_app
 from glossator.commands.label import label_command
 from glossator.commands.memory import memory_app
 from glossator.commands.models import models_command
@@ -75,6 +76,7 @@ app.command("ablate")(ablate_command)
 app.command("attribute")(attribute_command)
 app.command("stress")(stress_command)
 app.add_typer(index_app, name="index")
+app.add_typer(investigations_app, name="investigations")
 app.add_typer(memory_app, name="memory")
 app.add_typer(sae_app, name="sae")
 app.command("config")(config_command)
