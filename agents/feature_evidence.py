@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -108,8 +109,8 @@ def gather_evidence(
         **nearest,
     }
     evidence = (
-        Evidence.of(ref, EvidenceKind.WINDOWS, {**recipe, **shown}, _payload(windows)),
-        Evidence.of(ref, EvidenceKind.SILENT_WINDOWS, {**recipe, **asked}, _payload(silent)),
+        Evidence.of(ref, EvidenceKind.WINDOWS, {**recipe, **shown}, window_payload(windows)),
+        Evidence.of(ref, EvidenceKind.SILENT_WINDOWS, {**recipe, **asked}, window_payload(silent)),
         Evidence.of(ref, EvidenceKind.STATISTICS, recipe, facts),
         Evidence.of(ref, EvidenceKind.TOKEN_EFFECTS, recipe, tokens),
         Evidence.of(ref, EvidenceKind.NEIGHBOURS, recipe, nearest),
@@ -137,7 +138,7 @@ def _histogram(index: ActivationIndex, feature: int) -> Histogram:
     )
 
 
-def _payload(windows: tuple[Window, ...]) -> list[object]:
+def window_payload(windows: Sequence[Window]) -> list[object]:
     """Where each window is and what fires in it; the text itself is the corpus'."""
     return [
         {"document": w.document, "start": w.start, "length": len(w.tokens), "peak": w.peak,

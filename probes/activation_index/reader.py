@@ -7,12 +7,13 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from glossator.errors import CorruptFileError, IndexMismatchError, StorageError, UnknownNameError
 from glossator.probes.activation_index.coactivation import coactivation
 from glossator.probes.activation_index.identity import IndexIdentity
 from glossator.probes.activation_index.manifest import Manifest, read_manifest
+from glossator.probes.activation_index.position_mass import PositionMass, position_mass
 from glossator.probes.activation_index.progress import NEXT_STEP
 from glossator.probes.activation_index.shard import Shard
 from glossator.probes.activation_index.statistics import FeatureStatistics, read_statistics
@@ -131,6 +132,10 @@ class ActivationIndex:
         """At most `k` features that fire along with `feature` on `explore`, nearest first."""
         check_feature(feature, self.n_features)
         return coactivation(self._shards(Split.EXPLORE), self.n_features, feature, k)
+
+    def mass_on(self, chosen: Bool[np.ndarray, " positions"]) -> PositionMass:
+        """How much of every feature's activation lies on the `chosen` positions of `explore`."""
+        return position_mass(self._shards(Split.EXPLORE), self.n_features, chosen)
 
     def require(self, subject: ReadableSubject, dictionary: Dictionary) -> None:
         """Raise `IndexMismatchError` unless the index was built from this subject and dictionary."""

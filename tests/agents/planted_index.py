@@ -45,6 +45,7 @@ class PlantedIndex(NamedTuple):
 
     activations: ActivationIndex
     dictionary: PlantedDictionary
+    subject: PlantedSubject
 
     def preparation(self) -> FeaturePreparation:
         """Features ready to be explained."""
@@ -78,7 +79,8 @@ def planted_index(folder: Path) -> PlantedIndex:
     ]
     subject = PlantedSubject.over([d.text for d in documents], (*sets, dead))
     dictionary = PlantedDictionary(len(RULES))
-    return PlantedIndex(build_index(folder, subject, dictionary, documents, context=64), dictionary)
+    index = build_index(folder, subject, dictionary, documents, context=64)
+    return PlantedIndex(index, dictionary, subject)
 
 
 def named_words(claim: str) -> set[str]:

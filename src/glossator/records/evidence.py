@@ -76,6 +76,8 @@ class EvidenceKind(StrEnum):
     """Features that separate two sets of texts."""
     LINEAR_PROBE = "linear_probe"
     """A linear probe for a concept with its controls, beside the best single feature."""
+    LABELS = "labels"
+    """Features that were labelled on request, with the evidence of their cards."""
     RECALL = "recall"
     """What memory held of something, with the ids of the findings."""
 

@@ -1,0 +1,29 @@
+"""All tools over one bench, by name."""
+
+from __future__ import annotations
+
+from glossator.agents.tools.comparison_tools import comparison_tools
+from glossator.agents.tools.experiment_tools import experiment_tools
+from glossator.agents.tools.feature_tools import feature_tools
+from glossator.agents.tools.labelling_tools import labelling_tools
+from glossator.agents.tools.memory_tools import memory_tools
+from glossator.agents.tools.relation_tools import relation_tools
+from glossator.agents.tools.search_tools import search_tools
+from glossator.agents.tools.token_search import token_search_tools
+from glossator.agents.tools.tool import Catalogue
+from glossator.agents.tools.workbench import Workbench
+
+
+def catalogue(bench: Workbench) -> Catalogue:
+    """Every tool, quick ones first. Nothing is loaded before a tool is called."""
+    tools = [
+        *search_tools(bench),
+        *token_search_tools(bench),
+        *feature_tools(bench),
+        *experiment_tools(bench),
+        *relation_tools(bench),
+        *comparison_tools(bench),
+        *memory_tools(bench),
+        *labelling_tools(bench),
+    ]
+    return {tool.name: tool for tool in tools}
