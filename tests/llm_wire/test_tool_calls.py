@@ -64,7 +64,7 @@ def test_a_server_that_takes_no_tools_is_asked_without_and_remembered() -> None:
 class Binding(FakeMessagesListChatModel):
     """A provider's model that can bind tools."""
 
-    bound: list[Any] = []
+    bound: list[Any]
 
     def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
         self.bound.extend(tools)
