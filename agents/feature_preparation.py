@@ -97,7 +97,7 @@ class FeaturePreparation:
         self.index, self._dictionary, self._effects, self._names = index, dictionary, effects, names
         self._shown = shown or EvidenceSettings()
         self.room: ScoringRoom = open_scoring_room(index, embedder)
-        self._analyst = EmbeddedAnalyst(index.explore, index.validate, embedder)
+        self.analyst = EmbeddedAnalyst(index.explore, index.validate, embedder)
 
     def ref(self, feature: int) -> FeatureRef:
         """The full name of feature number `feature`."""
@@ -105,7 +105,7 @@ class FeaturePreparation:
 
     def analysed(self, ref: FeatureRef) -> AnalystReport | None:
         """What the analyst says; None where the feature fires too seldom or too often to ask."""
-        return None if unfit_to_explain(self.room.facts(ref)) is not None else self._analyst.explain(ref)
+        return None if unfit_to_explain(self.room.facts(ref)) is not None else self.analyst.explain(ref)
 
     def prepare(self, ref: FeatureRef, report: AnalystReport | None = None) -> PreparedFeature:
         """Measure what is shown of `ref`; asks the analyst unless its `report` is given.

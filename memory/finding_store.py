@@ -12,6 +12,9 @@ from glossator.memory.ledger import Ledger
 from glossator.memory.ledger_tables import FindingRow, FindingSourceRow
 from glossator.records import FeatureNames, Finding, FindingKind
 
+_AT_ONCE = 500
+"""Ids in one question to the database, which takes a limited number."""
+
 
 class StoredFinding(NamedTuple):
     """A finding and where it came from."""
@@ -32,7 +35,7 @@ class FindingStore:
         self._ledger = ledger
 
     def add(self, investigation: str, findings: Sequence[Finding]) -> None:
-        """Note that `investigation` came to `findings`; what is there already gains a source.
+        """Note that `investigation` came to `findings`, all or none; what is there already gains a source.
 
         Raises:
             StorageError: The investigation is unknown, the disk is full, or the ledger is held.
@@ -47,8 +50,7 @@ class FindingStore:
             for f in findings
         ]  # fmt: skip
         sources = [{"finding": f.id, "investigation": investigation, "at": now} for f in findings]
-        self._ledger.add_rows(FindingRow, rows)
-        self._ledger.add_rows(FindingSourceRow, sources)
+        self._ledger.add_together([(FindingRow, rows), (FindingSourceRow, sources)])
 
     def all(
         self, names: FeatureNames, *, kinds: Sequence[FindingKind] = (), feature: int | None = None
@@ -68,10 +70,24 @@ class FindingStore:
         return [s for s in stored if feature is None or feature in s.finding.features]
 
     def by_id(self, ids: Sequence[str]) -> dict[str, Finding]:
-        """The findings with these ids, as far as they exist."""
-        query = select(FindingRow.record).where(FindingRow.id.in_(list(ids)))
-        found = [Finding.model_validate_json(row["record"]) for row in self._ledger.read_rows(query)]
-        return {f.id: f for f in found}
+        """The findings with these ids, as far as they exist, in the order of `ids`."""
+        found: dict[str, Finding] = {}
+        for start in range(0, len(ids), _AT_ONCE):
+            query = select(FindingRow.record).where(FindingRow.id.in_(list(ids[start : start + _AT_ONCE])))
+            records = [Finding.model_validate_json(row["record"]) for row in self._ledger.read_rows(query)]
+            found |= {f.id: f for f in records}
+        return {i: found[i] for i in ids if i in found}
+
+    def ids(self) -> frozenset[str]:
+        """Ids of all findings, of whatever subject and dictionary."""
+        return frozenset(row["id"] for row in self._ledger.read_rows(select(FindingRow.id)))
+
+    def dictionaries(self) -> list[FeatureNames]:
+        """Subjects and dictionaries that something was learnt of."""
+        query = select(FindingRow.subject, FindingRow.dictionary).distinct()
+        return sorted(
+            FeatureNames(row["subject"], row["dictionary"]) for row in self._ledger.read_rows(query)
+        )
 
     def count(self) -> int:
         """How many findings are stored."""

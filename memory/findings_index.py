@@ -1,48 +1,35 @@
-"""Findings by meaning: the labels of the ledger in Chroma, under embeddings that we make ourselves.
+"""Findings by meaning: the ledger's labels, and what investigations learnt, in Chroma.
 
-Derived and never the only copy: `sync` brings it up to the ledger, and it is begun anew where the
-folder is damaged or another embedder made it. Telemetry is off and no embedding function is given to
-Chroma, so nothing is ever sent or downloaded.
+Two collections, under embeddings that we make ourselves. Derived and never the only copy: `sync` brings
+them up to the ledger, and they are begun anew where the folder is damaged or another embedder made them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
 
-import chromadb
-import httpx
-import numpy as np
-from chromadb.config import Settings as ChromaSettings
-from chromadb.errors import ChromaError, NotFoundError
-from jaxtyping import Float
-
-from glossator.errors import CorruptFileError, StorageError
+from glossator.memory.embedded_texts import (
+    EmbeddedTexts,
+    FoundText,
+    KeptText,
+    TextEmbedder,
+    chroma_errors,
+    folder_client,
+    server_client,
+)
+from glossator.memory.finding_store import FindingStore
 from glossator.memory.findings_folder import LOCK_SECONDS, FindingsFolder
 from glossator.memory.ledger import Ledger, StoredCard
-from glossator.records import FeatureCard, FeatureRef, ScoreMethod, VerdictKind
+from glossator.records import FeatureCard, FeatureNames, FeatureRef, FindingKind, ScoreMethod, VerdictKind
+from glossator.records import Finding as LedgerFinding
 
-_COLLECTION = "glossator-findings-1"
-_BATCH = 256
-Item = TypeVar("Item")
+__all__ = ["Finding", "FindingsIndex", "LearntFinding", "SyncReport", "TextEmbedder", "server_answers"]
 
-
-@runtime_checkable
-class TextEmbedder(Protocol):
-    """What turns a label or a question into a point."""
-
-    def embed(self, texts: Sequence[str]) -> Float[np.ndarray, "n d"]:
-        """One row per text; rows of similar meaning point in similar directions."""
-        ...
-
-    def fingerprint(self) -> str:
-        """What changes whenever the embeddings do."""
-        ...
+_LABELS = "glossator-findings-1"
+_LEARNT = "glossator-learnt-1"
 
 
 class Finding(NamedTuple):
@@ -60,8 +47,19 @@ class Finding(NamedTuple):
     """Id of the card in the ledger."""
 
 
+class LearntFinding(NamedTuple):
+    """A finding of an investigation that was found by its meaning."""
+
+    id: str
+    """Of the `Finding` in the ledger."""
+    text: str
+    kind: FindingKind
+    similarity: float
+    """Cosine between the question and the finding, -1 to 1."""
+
+
 class SyncReport(NamedTuple):
-    """What `sync` changed."""
+    """What `sync` changed of the labels."""
 
     added: int
     removed: int
@@ -75,15 +73,17 @@ class FindingsIndex:
     def __init__(
         self, client: Any, embedder: TextEmbedder, where: str, folder: FindingsFolder | None
     ) -> None:
-        self._client, self._embedder, self._where, self._folder = client, embedder, where, folder
+        self._client, self._folder = client, folder
         self._begun_anew = folder.damage if folder else None
         self._sound = True
         try:
-            self._collection = self._open_collection()
+            self._labels = EmbeddedTexts(client, _LABELS, embedder, where, self._changing)
+            self._learnt = EmbeddedTexts(client, _LEARNT, embedder, where, self._changing)
         except BaseException:
             self._sound = False
             self.close()
             raise
+        self._begun_anew = self._labels.begun_anew or self._begun_anew
 
     @classmethod
     def open(cls, folder: Path, embedder: TextEmbedder, lock_seconds: float = LOCK_SECONDS) -> FindingsIndex:
@@ -95,10 +95,8 @@ class FindingsIndex:
 
         """
         guarded = FindingsFolder(folder, lock_seconds)
-        settings = ChromaSettings(anonymized_telemetry=False)
         try:
-            with _chroma_errors(str(folder)):
-                client = chromadb.PersistentClient(path=guarded.database, settings=settings)
+            client = folder_client(str(guarded.database), str(folder))
         except BaseException:
             guarded.close(sound=False)
             raise
@@ -107,7 +105,7 @@ class FindingsIndex:
     @classmethod
     def connect(cls, url: str, embedder: TextEmbedder) -> FindingsIndex:
         """The index on the Chroma server at `url`; raises `StorageError` if it does not answer."""
-        return cls(_server(url), embedder, url, None)
+        return cls(server_client(url), embedder, url, None)
 
     def close(self) -> None:
         """Seal the index and let other processes in."""
@@ -124,46 +122,40 @@ class FindingsIndex:
         self.close()
 
     def __len__(self) -> int:
-        with _chroma_errors(self._where):
-            return int(self._collection.count())
+        """How many labels are held."""
+        return len(self._labels)
+
+    @property
+    def n_learnt(self) -> int:
+        """How many findings of investigations are held."""
+        return len(self._learnt)
 
     def sync(self, ledger: Ledger) -> SyncReport:
-        """Hold exactly the labels that are current in `ledger`."""
-        wanted, held = ledger.labelled_ids(), self._held()
+        """Hold exactly the labels that are current in `ledger`, and every finding."""
+        wanted, held = ledger.labelled_ids(), self._labels.ids()
         stale = sorted(held - wanted)
-        if stale:
-            self._changing()
-        for ids in _batches(stale):
-            with _chroma_errors(self._where):
-                self._collection.delete(ids=ids)
+        self._labels.remove(stale)
         added = self.add(ledger.cards_by_id(wanted - held))
+        self.sync_learnt(ledger)
         reason, self._begun_anew = self._begun_anew, None
         return SyncReport(added, len(stale), reason)
 
+    def sync_learnt(self, ledger: Ledger) -> int:
+        """Hold exactly the findings of `ledger`; returns how many were added."""
+        store = FindingStore(ledger)
+        wanted, held = store.ids(), self._learnt.ids()
+        self._learnt.remove(sorted(held - wanted))
+        return self._learnt.hold(_kept_finding(f) for f in store.by_id(sorted(wanted - held)).values())
+
     def rebuild(self, ledger: Ledger) -> int:
-        """Begin anew and add every label of `ledger`; returns how many."""
-        self._changing()
-        with _chroma_errors(self._where):
-            self._client.delete_collection(_COLLECTION)
-        self._collection = self._open_collection()
+        """Begin anew and add every label and finding of `ledger`; returns how many labels."""
+        self._labels.begin_anew()
+        self._learnt.begin_anew()
         return self.sync(ledger).added
 
     def add(self, cards: Iterable[StoredCard]) -> int:
         """Add the labels of `cards` that stand; returns how many were added."""
-        count = 0
-        for batch in _batches(c for c in cards if _is_label(c.card)):
-            self._changing()
-            texts = [_label(c) for c in batch]
-            points = np.asarray(self._embedder.embed(texts), dtype=np.float32)
-            with _chroma_errors(self._where):
-                self._collection.upsert(
-                    ids=[c.id for c in batch],
-                    embeddings=points,
-                    documents=texts,
-                    metadatas=[_metadata(c) for c in batch],
-                )
-            count += len(batch)
-        return count
+        return self._labels.hold(KeptText(c.id, _label(c), _metadata(c)) for c in cards if _is_label(c.card))
 
     def search(self, text: str, k: int = 10, where: Mapping[str, str | int] | None = None) -> list[Finding]:
         """The `k` labels nearest in meaning to `text`, nearest first.
@@ -174,94 +166,38 @@ class FindingsIndex:
             where: Values that `subject`, `dictionary`, `index`, `verdict` or `author` must have.
 
         """
-        held = len(self)
-        if held == 0 or k < 1:
-            return []
         conditions = [{key: value} for key, value in (where or {}).items()]
-        chosen = {"$and": conditions} if len(conditions) > 1 else next(iter(conditions), None)
-        point = np.asarray(self._embedder.embed([text]), dtype=np.float32)
-        with _chroma_errors(self._where):
-            answer = self._collection.query(query_embeddings=point, n_results=min(k, held), where=chosen)
-        rows = zip(
-            answer["ids"][0],
-            answer["documents"][0],
-            answer["metadatas"][0],
-            answer["distances"][0],
-            strict=True,
-        )
-        return [_finding(*row) for row in rows]
+        return [_finding(found) for found in self._labels.nearest(text, k, conditions)]
 
-    def _open_collection(self) -> Any:
-        maker = self._embedder.fingerprint()
-        with _chroma_errors(self._where):
-            try:
-                collection = self._client.get_collection(_COLLECTION, embedding_function=None)
-                if (collection.metadata or {}).get("embedder") == maker:
-                    return collection
-                self._begun_anew = "it was made with another sentence embedder"
-                self._changing()
-                self._client.delete_collection(_COLLECTION)
-            except NotFoundError:
-                self._changing()
-            return self._client.create_collection(
-                _COLLECTION,
-                embedding_function=None,
-                metadata={"embedder": maker},
-                configuration={"hnsw": {"space": "cosine"}},
-            )
+    def search_learnt(
+        self, text: str, names: FeatureNames, k: int = 10, kinds: Sequence[FindingKind] = ()
+    ) -> list[LearntFinding]:
+        """The `k` findings nearest in meaning to `text`, nearest first.
+
+        Args:
+            text: What to look for.
+            names: Whose findings; those of another subject or dictionary are never returned.
+            k: At most how many.
+            kinds: Only of these kinds; all where empty.
+
+        """
+        conditions: list[dict[str, Any]] = [{"subject": names.subject}, {"dictionary": names.dictionary}]
+        if kinds:
+            conditions.append({"kind": {"$in": [kind.value for kind in kinds]}})
+        found = self._learnt.nearest(text, k, conditions)
+        return [LearntFinding(f.id, f.text, FindingKind(f.kept["kind"]), f.similarity) for f in found]
 
     def _changing(self) -> None:
         if self._folder is not None:
             self._folder.unseal()
 
-    def _held(self) -> frozenset[str]:
-        with _chroma_errors(self._where):
-            return frozenset(cast("list[str]", self._collection.get(include=[])["ids"]))
-
 
 def server_answers(url: str) -> None:
     """Ask the Chroma server at `url` for a sign of life; raises `StorageError` if there is none."""
-    client = _server(url)
-    with _chroma_errors(url):
+    client = server_client(url)
+    with chroma_errors(url):
         client.heartbeat()
     client.close()
-
-
-def _server(url: str) -> Any:
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    with _chroma_errors(url):
-        return chromadb.HttpClient(
-            host=parts.hostname or "",
-            port=parts.port or (443 if secure else 80),
-            ssl=secure,
-            settings=ChromaSettings(anonymized_telemetry=False),
-        )
-
-
-@contextmanager
-def _chroma_errors(where: str) -> Generator[None]:
-    try:
-        yield
-    except (ValueError, httpx.HTTPError, ConnectionError) as error:
-        raise StorageError(
-            f"the findings index {where!r} does not answer: {error}; start the server with `chroma run`, "
-            "or leave chroma_url away"
-        ) from error
-    except OSError as error:
-        raise StorageError(f"the findings index {where!r} cannot be used: {error}") from error
-    except NotFoundError:
-        raise
-    except ChromaError as error:
-        raise CorruptFileError(
-            f"the findings index {where!r} cannot be used: {error}; make it again: glossator memory rebuild"
-        ) from error
-
-
-def _batches(items: Iterable[Item]) -> Generator[list[Item]]:
-    source = iter(items)
-    while batch := list(islice(source, _BATCH)):
-        yield batch
 
 
 def _is_label(card: FeatureCard) -> bool:
@@ -286,8 +222,18 @@ def _metadata(stored: StoredCard) -> dict[str, str | int | float]:
     return kept | ({"detection": min(detections)} if detections else {})
 
 
-def _finding(card: str, text: str, kept: Mapping[str, Any], distance: float) -> Finding:
+def _kept_finding(finding: LedgerFinding) -> KeptText:
+    kept = {
+        "subject": finding.subject,
+        "dictionary": finding.dictionary,
+        "kind": finding.kind.value,
+        "verdict": finding.verdict,
+    }
+    return KeptText(finding.id, finding.text, kept)
+
+
+def _finding(found: FoundText) -> Finding:
+    kept = found.kept
     feature = FeatureRef(subject=kept["subject"], dictionary=kept["dictionary"], index=kept["index"])
-    detection = kept.get("detection")
     verdict, author = VerdictKind(kept["verdict"]), str(kept["author"])
-    return Finding(feature, text, verdict, 1.0 - float(distance), detection, author, card)
+    return Finding(feature, found.text, verdict, found.similarity, kept.get("detection"), author, found.id)

@@ -33,23 +33,30 @@ from glossator.memory.ledger_engine import (
 from glossator.memory.ledger_tables import (
     SCHEMA_VERSION,
     CardRow,
+    DictionaryEvidenceRow,
     EvidenceRow,
     ExplanationRow,
     FeatureRow,
+    FindingRow,
+    InvestigationRow,
     RunEvidenceRow,
     RunItemRow,
     RunRow,
     SchemaRow,
     ScoreRow,
     Table,
+    TraceEventRow,
 )
 from glossator.records import (
+    DictionaryEvidence,
     Evidence,
     EvidenceKind,
     Explanation,
     FeatureCard,
     FeatureRef,
+    Finding,
     Record,
+    TraceEvent,
     VerdictKind,
 )
 
@@ -72,6 +79,10 @@ class LedgerCounts(NamedTuple):
     scores: int
     evidence: int
     runs: int
+    investigations: int
+    trace_events: int
+    findings: int
+    dictionary_evidence: int
 
 
 class Ledger:
@@ -248,7 +259,10 @@ class Ledger:
 
     def counts(self) -> LedgerCounts:
         """How much is stored."""
-        tables = (FeatureRow, ExplanationRow, CardRow, ScoreRow, EvidenceRow, RunRow)
+        tables = (
+            FeatureRow, ExplanationRow, CardRow, ScoreRow, EvidenceRow, RunRow,
+            InvestigationRow, TraceEventRow, FindingRow, DictionaryEvidenceRow,
+        )  # fmt: skip
         with reading(self._engine, self.where) as connection:
             return LedgerCounts(
                 *(connection.execute(select(func.count()).select_from(t)).scalar_one() for t in tables)
@@ -261,6 +275,9 @@ class Ledger:
             (CardRow.record, FeatureCard),
             (EvidenceRow.record, Evidence),
             (ExplanationRow.record, Explanation),
+            (DictionaryEvidenceRow.record, DictionaryEvidence),
+            (TraceEventRow.record, TraceEvent),
+            (FindingRow.record, Finding),
         )
         for column, record in kinds:
             with reading(self._engine, self.where) as connection:
@@ -280,8 +297,13 @@ class Ledger:
 
     def add_rows(self, table: type[Table], rows: Sequence[Mapping[str, object]]) -> None:
         """Add `rows` to `table` in one transaction; those whose key is there already are left out."""
+        self.add_together([(table, rows)])
+
+    def add_together(self, tables: Sequence[tuple[type[Table], Sequence[Mapping[str, object]]]]) -> None:
+        """Add rows to several tables, in this order, in one transaction: all of them or none."""
         with writing(self._engine, self.where) as connection:
-            self._add(connection, table, rows)
+            for table, rows in tables:
+                self._add(connection, table, rows)
 
     def read_rows(self, query: Executable) -> Sequence[Mapping[str, Any]]:
         """What `query` finds, all at once: values by the names of columns."""

@@ -6,6 +6,7 @@ features that one token or two explain before anyone pays for a call.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,7 +27,7 @@ from glossator.agents.embedded_analyst.word_families import WordFamilies
 from glossator.agents.embedded_analyst.wording import Wording
 from glossator.probes.split_view import ExploreView, ValidateView
 from glossator.probes.text_embedder import TextEmbedder
-from glossator.records import Explanation, ExplanationFlag, FeatureRef
+from glossator.records import Explanation, ExplanationFlag, FeatureRef, Predicate
 
 AUTHOR = "embedded-analyst/1"
 _USUAL_WORDS = 400
@@ -91,36 +92,39 @@ class EmbeddedAnalyst:
         embedder: TextEmbedder | None = None,
         rules: AnalystRules | None = None,
     ) -> None:
-        self._explore, self._validate, self._embedder = explore, validate, embedder
+        self.explore, self.validate, self.embedder = explore, validate, embedder
         self._rules = AnalystRules() if rules is None else rules
 
     @cached_property
-    def _space(self) -> SearchSpace:
-        stats = CorpusStatistics.over(self._explore.text)
+    def space(self) -> SearchSpace:
+        """What a search of `explore` needs besides its target."""
+        stats = CorpusStatistics.over(self.explore.text)
         return SearchSpace(stats, background_presence(stats))
 
     @cached_property
-    def _validate_stats(self) -> CorpusStatistics:
-        return CorpusStatistics.over(self._validate.text)
+    def validate_stats(self) -> CorpusStatistics:
+        """Keys and counts over `validate`."""
+        return CorpusStatistics.over(self.validate.text)
 
     @cached_property
-    def _wording(self) -> Wording:
-        stats = self._space.stats
-        if self._embedder is None:
+    def wording(self) -> Wording:
+        """Writes labels in the words of `explore`."""
+        stats = self.space.stats
+        if self.embedder is None:
             return Wording(stats, None)
         frequent = np.argsort(-stats.counts[Key.WORD][:-1], kind="stable")[:_USUAL_WORDS]
-        return Wording(stats, WordFamilies(self._embedder, [stats.words.words[i] for i in frequent]))
+        return Wording(stats, WordFamilies(self.embedder, [stats.words.words[i] for i in frequent]))
 
     def explain(self, feature: FeatureRef) -> AnalystReport:
         """Explain `feature`; raises `UnknownNameError` if the index has no such feature."""
-        firings = self._explore.firings(feature.index)
+        firings = self.explore.firings(feature.index)
         if not len(firings.position):
             return self._silent(feature, "it never fires on explore")
         maximum = float(firings.activation.max())
-        target = firing_target(self._explore, feature.index, maximum)
-        check = firing_target(self._validate, feature.index, maximum)
+        target = firing_target(self.explore, feature.index, maximum)
+        check = firing_target(self.validate, feature.index, maximum)
         n, m = len(target.strong), len(check.strong)
-        share = n / max(1, self._space.stats.n_eligible)
+        share = n / max(1, self.space.stats.n_eligible)
         if share > self._rules.always:
             reason = f"it fires strongly on {share:.0%} of tokens, and there is little to tell apart"
             return AnalystReport(feature, None, reason, (), (ExplanationFlag.DENSE,), None)
@@ -130,10 +134,23 @@ class EmbeddedAnalyst:
                 f"it fires strongly only {n} times on explore and {m} on validate; "
                 f"at least {self._rules.least_strong} and {self._rules.least_validate} are needed",
             )
-        drafts = search_rules(self._space, target, self._rules.candidates)
-        sample = window_sample(self._validate, feature.index, maximum)
-        tried = ranked_on_validate([d.predicate for d in drafts], self._validate_stats, check, sample)
+        drafts = search_rules(self.space, target, self._rules.candidates)
+        sample = window_sample(self.validate, feature.index, maximum)
+        tried = ranked_on_validate([d.predicate for d in drafts], self.validate_stats, check, sample)
         return self._decide(feature, target, check, tried)
+
+    def worded(self, feature: FeatureRef, predicate: Predicate) -> str:
+        """`predicate` in words that code chose, as a label of `feature`; `UserError` if it cannot be run."""
+        firings = self.explore.firings(feature.index)
+        target = firing_target(self.explore, feature.index, float(firings.activation.max(initial=0.0)))
+        return self.wording.label(predicate, target)
+
+    def ranked(self, feature: FeatureRef, predicates: Sequence[Predicate]) -> list[Tried]:
+        """How `predicates` do on validate, best first; `UserError` if one cannot be run."""
+        maximum = float(self.explore.firings(feature.index).activation.max(initial=0.0))
+        check = firing_target(self.validate, feature.index, maximum)
+        sample = window_sample(self.validate, feature.index, maximum)
+        return ranked_on_validate(list(predicates), self.validate_stats, check, sample)
 
     def _decide(
         self, feature: FeatureRef, target: FiringTarget, check: FiringTarget, tried: list[Tried]
@@ -141,7 +158,7 @@ class EmbeddedAnalyst:
         best, score = tried[0].predicate, tried[0].score
         flags = self._flags(target, tried)
         told = tuple(
-            TriedRule(self._wording.label(t.predicate, target, i == 0), t.score.f1, t.score.balanced_accuracy)
+            TriedRule(self.wording.label(t.predicate, target, i == 0), t.score.f1, t.score.balanced_accuracy)
             for i, t in enumerate(tried[:5])
         )
         share = len(check.strong) / max(1, int((check.wanted >= 0).sum()))
@@ -172,7 +189,7 @@ class EmbeddedAnalyst:
     def _flags(self, target: FiringTarget, tried: list[Tried]) -> tuple[ExplanationFlag, ...]:
         flags = list(trivial_flags(tried))
         fires = len(target.strong) + len(target.weak)
-        if fires > self._rules.dense * self._space.stats.n_eligible:
+        if fires > self._rules.dense * self.space.stats.n_eligible:
             flags.append(ExplanationFlag.DENSE)
         if len(target.strong) < self._rules.firm:
             flags.append(ExplanationFlag.SPARSE_EVIDENCE)

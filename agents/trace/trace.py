@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 from pydantic import JsonValue
 
@@ -27,14 +28,14 @@ class StepTrace:
         self,
         kind: TraceKind,
         words: str,
-        payload: JsonValue = None,
+        payload: object = None,
         *,
         evidence: Sequence[str] = (),
         spent: LlmSpending | None = None,
     ) -> None:
-        """Write one event down."""
+        """Write one event down; `payload` is plain JSON."""
         event = TraceEvent(
-            step=self.step, number=self._number, kind=kind, words=words, payload=payload,
+            step=self.step, number=self._number, kind=kind, words=words, payload=cast("JsonValue", payload),
             evidence=tuple(evidence), spent=spent,
         )  # fmt: skip
         self._number += 1

@@ -62,9 +62,13 @@ class PlantedIndex(NamedTuple):
         return LlmLabeller(self.preparation(), asked, range(len(RULES)))
 
 
-def planted_index(folder: Path) -> PlantedIndex:
-    """Build the index in `folder`: 150 texts of common words; each names its own split in one of its own."""
+def planted_index(folder: Path, after_ships: str = "") -> PlantedIndex:
+    """Build the index in `folder`: 150 texts of common words; each names its own split in one of its own.
+
+    `after_ships` stands after most ships, whatever it says.
+    """
     words = FILLER.split() * 8 + [w for group in WORDS.values() for w in group]
+    words += [f"ship {after_ships}"] * 3 if after_ships else []
     rng = np.random.default_rng(5)
     documents: list[Document] = []
     for i in range(150):
@@ -79,8 +83,7 @@ def planted_index(folder: Path) -> PlantedIndex:
     ]
     subject = PlantedSubject.over([d.text for d in documents], (*sets, dead))
     dictionary = PlantedDictionary(len(RULES))
-    index = build_index(folder, subject, dictionary, documents, context=64)
-    return PlantedIndex(index, dictionary, subject)
+    return PlantedIndex(build_index(folder, subject, dictionary, documents, context=64), dictionary, subject)
 
 
 def named_words(claim: str) -> set[str]:
@@ -117,7 +120,7 @@ def room_of(
     """A call room in which one endpoint plays both roles, and its budget."""
     budget = Budget(limits or Limits())
     room = CallRoom(
-        {Role.EXPLAINER: endpoint, Role.SCORER: endpoint},
+        {Role.EXPLAINER: endpoint, Role.SCORER: endpoint, Role.INVESTIGATOR: endpoint},
         budget=budget,
         store=store,
         slots=8,

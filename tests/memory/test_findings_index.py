@@ -16,12 +16,17 @@ from jaxtyping import Float
 
 import glossator
 from glossator.errors import BusyError, StorageError
+from glossator.memory.finding_store import FindingStore
 from glossator.memory.findings_index import FindingsIndex
+from glossator.memory.investigation_store import InvestigationStore
 from glossator.memory.ledger import Ledger
 from glossator.records import (
     Explanation,
     FeatureCard,
+    FeatureNames,
     FeatureRef,
+    Finding,
+    FindingKind,
     Interval,
     Metric,
     Negatives,
@@ -262,3 +267,58 @@ def connected(url: str) -> FindingsIndex:
         except StorageError:
             time.sleep(0.2)
     raise AssertionError("the server did not come up")
+
+
+NAMES = FeatureNames("tiny", "d")
+
+
+def learnt(
+    ledger: Ledger, text: str, kind: FindingKind = FindingKind.MEANING, names: FeatureNames = NAMES
+) -> Finding:
+    source = InvestigationStore(ledger).start("feature", names, "3", {})
+    made = Finding.of(names.subject, names.dictionary, (3,), kind, text, evidence=("e-1",))
+    FindingStore(ledger).add(source, [made])
+    return made
+
+
+def test_what_investigations_learnt_is_found_by_meaning(tmp_path: Path, ledger: Ledger) -> None:
+    cat = learnt(ledger, "the word cat")
+    dog = learnt(ledger, "the word dog", FindingKind.REFUTED)
+    learnt(ledger, "the word cat", names=FeatureNames("tiny", "other"))
+    learnt(ledger, "the word cat", names=FeatureNames("other", "d"))
+    with FindingsIndex.open(tmp_path / "findings", WordEmbedder()) as findings:
+        assert findings.search_learnt("the word cat", NAMES) == []
+        findings.sync(ledger)
+        assert (len(findings), findings.n_learnt) == (4, 4)
+        found = findings.search_learnt("the word cat", NAMES)
+        assert [(f.id, f.kind) for f in found] == [
+            (cat.id, FindingKind.MEANING),
+            (dog.id, FindingKind.REFUTED),
+        ]
+        assert found[0].similarity == pytest.approx(1.0, abs=1e-5)
+        assert found[1].similarity == pytest.approx(2 / 3, abs=1e-5)
+        refuted = findings.search_learnt("the word cat", NAMES, kinds=[FindingKind.REFUTED])
+        assert [f.id for f in refuted] == [dog.id]
+        assert findings.search_learnt("the word cat", NAMES, kinds=[FindingKind.CONCEPT]) == []
+        assert [f.id for f in findings.search_learnt("the word cat", NAMES, 1)] == [cat.id]
+        assert all(f.text in LABELS for f in findings.search("the word", 9))  # labels alone
+
+
+def test_findings_follow_the_ledger_and_are_rebuilt(tmp_path: Path, ledger: Ledger) -> None:
+    folder, embedder = tmp_path / "findings", WordEmbedder()
+    learnt(ledger, "the word cat")
+    with FindingsIndex.open(folder, embedder) as findings:
+        findings.sync(ledger)
+        bird = learnt(ledger, "the word bird")
+        assert findings.sync_learnt(ledger) == 1
+        assert findings.sync_learnt(ledger) == 0
+        assert findings.search_learnt("bird", NAMES)[0].id == bird.id
+    damage_truncate(folder)
+    with FindingsIndex.open(folder, embedder) as findings:
+        findings.sync(ledger)
+        assert findings.n_learnt == 2
+        assert findings.rebuild(ledger) == 4
+        assert findings.n_learnt == 2
+        with Ledger.open(tmp_path / "another.sqlite") as empty:
+            findings.sync(empty)  # a ledger that holds less
+        assert (len(findings), findings.n_learnt) == (0, 0)

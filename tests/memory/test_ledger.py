@@ -17,14 +17,20 @@ from sqlalchemy.dialects import postgresql
 
 from glossator.errors import CorruptFileError, MissingExtraError, SettingsError, StorageError
 from glossator.memory.call_store import CallStore, StoredCall
+from glossator.memory.finding_store import FindingStore
+from glossator.memory.investigation_store import InvestigationStore
 from glossator.memory.ledger import Ledger
 from glossator.memory.ledger_tables import Table
 from glossator.records import (
+    DictionaryEvidence,
     Evidence,
     EvidenceKind,
     Explanation,
     FeatureCard,
+    FeatureNames,
     FeatureRef,
+    Finding,
+    FindingKind,
     Interval,
     Metric,
     Negatives,
@@ -33,6 +39,8 @@ from glossator.records import (
     ScoreMethod,
     Split,
     TokenIn,
+    TraceEvent,
+    TraceKind,
     Verdict,
     VerdictKind,
 )
@@ -71,6 +79,18 @@ def paid_call() -> StoredCall:
         input_tokens=1, output_tokens=1, cached_tokens=0, counter="c", estimated_input=1, estimated_output=1,
         usd=None,
     )  # fmt: skip
+
+
+def add_investigation(ledger: Ledger) -> None:
+    """A row in each table that holds investigations and what they learnt."""
+    names = FeatureNames("tiny", "3-resid-64")
+    investigations = InvestigationStore(ledger)
+    found = investigations.start("request", names, "what is legal?", {})
+    wide = DictionaryEvidence.of(names, (1,), EvidenceKind.SEARCH, {"seed": 0}, [1])
+    investigations.save_evidence(ledger.start_run("investigate", {}), [wide])
+    investigations.append(found, [TraceEvent(step="begin", number=0, kind=TraceKind.STARTED, words="begun")])
+    finding = Finding.of("tiny", "3-resid-64", (1,), FindingKind.MEANING, "cats", evidence=(wide.id,))
+    FindingStore(ledger).add(found, [finding])
 
 
 def save_many(ledger: Ledger, run: str, count: int) -> None:
@@ -123,10 +143,11 @@ def test_facts_cannot_be_changed_or_deleted(tmp_path: Path) -> None:
         ledger.save_card(ledger.start_run("label", {}), *card(1))
         ledger.save_evidence(ledger.start_run("effects", {}), card(2)[1])
         CallStore(ledger).add([paid_call()])
+        add_investigation(ledger)
     database = sqlite3.connect(path)
     tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type='table'")]
     facts = [t for t in tables if not t.startswith("sqlite_")]
-    assert len(facts) == 10
+    assert len(facts) == 15
     for table in facts:
         column = database.execute(f"SELECT name FROM pragma_table_info('{table}')").fetchone()[0]
         for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET {column} = {column}"):
@@ -243,7 +264,7 @@ def test_postgresql_gets_tables_guards_and_harmless_repeats() -> None:
     engine = create_mock_engine("postgresql+psycopg://", record)
     Table.metadata.create_all(engine, checkfirst=False)
     made = "\n".join(statements)
-    assert made.count("CREATE TABLE") == made.count("BEFORE UPDATE OR DELETE OR TRUNCATE") == 10
+    assert made.count("CREATE TABLE") == made.count("BEFORE UPDATE OR DELETE OR TRUNCATE") == 15
     assert made.index("FUNCTION glossator_append_only() RETURNS trigger") < made.index("CREATE TABLE")
     assert "RAISE(ABORT" not in made
 
@@ -308,6 +329,24 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
     with Ledger.open(path) as ledger:
         assert set(ledger.items_done("key")) == {str(ref(i)) for i in range(60)}
         assert ledger.counts().cards == 60
+
+
+@pytest.mark.parametrize("table", ["trace_events", "findings", "dictionary_evidence"])
+def test_a_check_reads_what_investigations_left(tmp_path: Path, table: str) -> None:
+    path = tmp_path / "l.sqlite"
+    with Ledger.open(path) as ledger:
+        add_investigation(ledger)
+        counts = ledger.counts()
+        assert (counts.investigations, counts.trace_events, counts.findings) == (1, 1, 1)
+        assert counts.dictionary_evidence == 1
+        ledger.check()
+    database = sqlite3.connect(path)
+    database.execute(f"DROP TRIGGER {table}_no_UPDATE")
+    database.execute(f"UPDATE {table} SET record = '{{}}'")
+    database.commit()
+    database.close()
+    with Ledger.open(path) as ledger, pytest.raises(CorruptFileError, match="cannot read"):
+        ledger.check()
 
 
 def test_records_of_another_version_are_named(tmp_path: Path) -> None:

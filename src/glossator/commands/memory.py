@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from glossator.commands.memory_findings import contradictions_command, findings_command
 from glossator.commands.result_output import JsonFlag, print_json_line, wants_json
 from glossator.commands.settings_flags import with_settings
 
@@ -15,6 +16,8 @@ else:
     EffectiveSettings = Any
 
 memory_app = typer.Typer(help="Look after the ledger and the findings index.", no_args_is_help=True)
+memory_app.command("findings")(findings_command)
+memory_app.command("contradictions")(contradictions_command)
 
 
 @memory_app.command("rebuild")
@@ -25,12 +28,13 @@ def rebuild_command(*, effective: EffectiveSettings, as_json: JsonFlag = False) 
 
     with Session(effective.settings) as session:
         ledger = session.ledger()
-        added = session.findings().rebuild(ledger)
+        findings = session.findings()
+        added, learnt = findings.rebuild(ledger), findings.n_learnt
         place = str(session.findings_place)
     if wants_json(as_json):
-        print_json_line({"labels": added, "findings": place})
+        print_json_line({"labels": added, "learnt": learnt, "findings": place})
     else:
-        typer.echo(f"the findings index in {place} holds {added} labels")
+        typer.echo(f"the findings index in {place} holds {added} labels and {learnt} findings")
 
 
 @memory_app.command("check")
@@ -50,6 +54,7 @@ def check_command(*, effective: EffectiveSettings, as_json: JsonFlag = False) ->
     else:
         typer.echo(
             f"the ledger {place} is sound: {counts.features} features, {counts.cards} cards, "
-            f"{counts.scores} scores, {counts.evidence} pieces of evidence, {counts.runs} runs; "
-            f"{labels} current labels"
+            f"{counts.scores} scores, {counts.evidence + counts.dictionary_evidence} pieces of evidence, "
+            f"{counts.runs} runs, {counts.investigations} investigations with {counts.trace_events} events, "
+            f"{counts.findings} findings; {labels} current labels"
         )

@@ -41,6 +41,8 @@ class ExplanationMethod(StrEnum):
     """From the output tokens that the feature raises and lowers."""
     REFINED = "refined"
     """By correcting another explanation's false alarms and misses."""
+    INVESTIGATED = "investigated"
+    """Proposed by a model, tested by experiments on the subject, chosen on `validate`."""
     EFFECTS = "effects"
     """From the tokens that rise and fall when the feature is turned up: what it causes, not when it fires."""
 

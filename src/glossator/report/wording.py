@@ -61,6 +61,7 @@ EXPLANATION_METHOD_WORDS = {
     ExplanationMethod.CONTRASTIVE: "contrastive",
     ExplanationMethod.OUTPUT_CENTRIC: "from output tokens",
     ExplanationMethod.REFINED: "refined",
+    ExplanationMethod.INVESTIGATED: "investigated",
     ExplanationMethod.EFFECTS: "from its effects",
 }
 BASELINE_WORDS = {

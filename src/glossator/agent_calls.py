@@ -1,0 +1,90 @@
+"""The models that investigations and requests ask, opened from settings; none where none is set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from glossator.agents.llm_calls.budget import Budget, Limits
+from glossator.agents.llm_calls.chat import ChatEndpoint, Role
+from glossator.agents.llm_calls.model_spec import ModelSpec
+from glossator.errors import SettingsError
+from glossator.llm_roles import role_models
+from glossator.session import Session
+
+if TYPE_CHECKING:
+    from glossator.agents.llm_calls.call_room import CallRoom
+else:
+    CallRoom = Any
+
+Endpoints = Callable[[Mapping[Role, ModelSpec]], Mapping[Role, ChatEndpoint]]
+"""How models are opened; tests put scripted ones in their place."""
+
+
+class AgentModels(NamedTuple):
+    """Who is asked, and what may be spent."""
+
+    models: Mapping[Role, ModelSpec]
+    """Empty without an LLM."""
+    limits: Limits
+    endpoints: Endpoints | None = None
+    """None opens the models by their specs."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether any model is asked at all."""
+        return Role.INVESTIGATOR in self.models
+
+    def work(self) -> dict[str, object]:
+        """What decides the answers, for work keys."""
+        return {role.value: [str(spec), spec.base_url] for role, spec in self.models.items()}
+
+
+def agent_models(
+    session: Session, budget: str | None, endpoints: Endpoints | None = None, *, without: bool = False
+) -> AgentModels:
+    """The models of the settings; none where `without` asks for none.
+
+    Raises:
+        SettingsError: there is a budget and no model that could spend it.
+        BudgetError: the budget cannot be read.
+        ModelAccessError: a model cannot be read.
+
+    """
+    models = {} if without else role_models(session.settings)
+    if budget is not None and Role.INVESTIGATOR not in models:
+        raise SettingsError("--budget needs a model: set --investigator (or --explainer)")
+    return AgentModels(models, Limits.parse(budget) if budget else Limits(), endpoints)
+
+
+def open_calls(session: Session, models: AgentModels, run: str) -> CallRoom | None:
+    """A call room whose calls `run` pays; None without an LLM. It belongs to one event loop.
+
+    Raises:
+        BudgetError: money is limited and a price is unknown.
+        ModelAccessError: a key is missing.
+
+    """
+    if not models.asks:
+        return None
+    from glossator.agents.llm_calls.call_room import CallRoom
+    from glossator.agents.llm_calls.open_endpoint import open_endpoints
+    from glossator.agents.llm_calls.prices import Prices
+    from glossator.agents.llm_calls.token_counts import TokenCounter
+    from glossator.memory.call_store import CallStore
+
+    settings = session.settings
+    opened = (
+        open_endpoints(models.models, timeout=settings.llm_timeout)
+        if models.endpoints is None
+        else models.endpoints(models.models)
+    )
+    return CallRoom(
+        opened,
+        budget=Budget(models.limits),
+        store=CallStore(session.ledger()),
+        slots=settings.llm_slots,
+        counter=TokenCounter(),
+        prices=Prices(settings.price),
+        run=run,
+    )
