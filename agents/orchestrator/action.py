@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict
 
 from glossator.agents.llm_calls.chat import AnswerSchema
 
@@ -96,33 +96,33 @@ class NextAction(_Tolerant):
         return DraftAnswer(drafted((c.text, c.facts) for c in self.claims), self.enough)
 
 
-def read_arguments(text: str) -> Mapping[str, JsonValue] | None:
+def read_arguments(text: str) -> Mapping[str, Any] | None:
     """The object that `text` holds; empty text holds an empty one, anything else none."""
     try:
         value = json.loads(text.strip() or "{}", strict=False)
     except (ValueError, RecursionError):
         return None
-    return cast(dict[str, JsonValue], value) if isinstance(value, dict) else None
+    return cast(dict[str, Any], value) if isinstance(value, dict) else None
 
 
 def action_schema(tools: Iterable[str]) -> AnswerSchema:
     """The form of a reply that may call one of `tools`, or answer."""
-    text: JsonValue = {"type": "string"}
-    claim: JsonValue = {
+    text: Any = {"type": "string"}
+    claim: Any = {
         "type": "object",
         "properties": {"text": text, "facts": {"type": "array", "items": text}},
         "required": ["text", "facts"],
         "additionalProperties": False,
     }
-    fields: dict[str, JsonValue] = {
+    fields: dict[str, Any] = {
         "thought": text,
         "tool": {"type": "string", "enum": [*tools, ANSWER]},
         "arguments": text,
         "claims": {"type": "array", "items": claim},
         "enough": {"type": "boolean"},
     }
-    required = cast(JsonValue, list(fields))
-    whole: dict[str, JsonValue] = {"type": "object", "properties": fields}
+    required = cast(Any, list(fields))
+    whole: dict[str, Any] = {"type": "object", "properties": fields}
     return AnswerSchema("next_action", whole | {"required": required, "additionalProperties": False})
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
-
-from pydantic import JsonValue
+from typing import NamedTuple
 
 from glossator.agents.orchestrator.action import DraftAnswer
 from glossator.agents.orchestrator.claims import check_claims, facts_as_claims
@@ -50,7 +48,9 @@ def finished_answer(
         spending=ending.spent,
         seconds=ending.seconds,
     )
-    with trace.at(f"answer-{len(situation.gathered)}") as events:
+    # A request that goes on after a limit ends a second time, in a step of another name.
+    ended = f"stopped-{len(situation.gathered)}" if ending.stopped else "answer"
+    with trace.at(ended) as events:
         _write(answer, events)
     return answer
 
@@ -80,11 +80,9 @@ def _write(answer: Answer, events: StepTrace) -> None:
         mark = (
             "" if claim.standing is ClaimStanding.SUPPORTED else f" [{claim.standing.value}: {claim.remark}]"
         )
-        payload = cast(JsonValue, claim.model_dump(mode="json"))
+        payload = claim.model_dump(mode="json")
         events.add(TraceKind.CLAIM, f"{claim.text}{mark}", payload, evidence=claim.evidence)
     for contradiction in answer.contradictions:
         events.add(TraceKind.CLAIM, f"contradiction: {contradiction.words}")
     words = f"{len(answer.claims)} claims" if answer.enough else "not enough evidence"
-    events.add(
-        TraceKind.FINISHED, words, cast(JsonValue, answer.model_dump(mode="json")), spent=answer.spending
-    )
+    events.add(TraceKind.FINISHED, words, answer.model_dump(mode="json"), spent=answer.spending)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-
 from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.llm_calls.chat import Call, ChatReply, Role, Unscored
 from glossator.agents.orchestrator.action import Move, NoMove

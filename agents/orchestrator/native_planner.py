@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
 from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.llm_calls.chat import (
@@ -45,7 +45,7 @@ from glossator.prompts.fence import fenced
 from glossator.prompts.prompt_file import load_prompt
 from glossator.records import PlannerKind
 
-_CLAIM: JsonValue = {
+_CLAIM: Any = {
     "type": "object",
     "properties": {
         "text": {"type": "string", "description": "One thing that facts say."},
@@ -108,7 +108,7 @@ def described(tool: AnyTool) -> ToolSchema:
     """A tool of the catalogue as models want it described."""
     schema = cast(dict[str, Any], _untitled(tool.arguments.model_json_schema()))
     schema.pop("description", None)
-    return ToolSchema(tool.name, tool.description, cast(Mapping[str, JsonValue], schema))
+    return ToolSchema(tool.name, tool.description, cast(Mapping[str, Any], schema))
 
 
 def _untitled(node: object) -> object:

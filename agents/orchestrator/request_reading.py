@@ -50,8 +50,8 @@ _WORDS: dict[Wish, str] = {
     r"|strengthen\w*|what it writes|what (?:the model|it) (?:writes|says)|generat\w+|increas\w*"
     r"|dial\w*|inject\w*|write about",
     Wish.ABLATE: r"ablat\w*|knock\w*\b[^.?!]{0,20}\bout|turn\w*\b[^.?!]{0,30}\boff|remov\w*"
-    r"|without (?:it|them|feature)|zero(?:ed|ing)?(?: out)?|switch\w*\b[^.?!]{0,30}\boff|take\w*\b[^.?!]{0,20}\baway"
-    r"|necessary",
+    r"|without (?:it|them|feature)|zero(?:ed|ing)?(?: out)?|switch\w*\b[^.?!]{0,30}\boff|necessary"
+    r"|take\w*\b[^.?!]{0,20}\baway",
     Wish.WINDOWS: r"examples?|windows?|contexts?|passages?|where (?:does|do|it|they)"
     r"|show me (?:text|where|some)|sentences?|quantiles?|snippets?",
     Wish.WEAK: r"weak\w*|low quantile|faint\w*|barely|borderline",

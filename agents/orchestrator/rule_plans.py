@@ -7,9 +7,7 @@ left away when the call is fitted to the catalogue.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
-
-from pydantic import JsonValue
+from typing import Any, NamedTuple
 
 from glossator.agents.orchestrator.action import CallTool
 from glossator.agents.orchestrator.request_reading import Reading, Wish
@@ -31,7 +29,7 @@ class Way(NamedTuple):
     """One way to reach an aim: a tool by any of several names, and every argument that may fit."""
 
     tools: tuple[str, ...]
-    values: Mapping[str, JsonValue]
+    values: Mapping[str, Any]
 
 
 class Aim(NamedTuple):
@@ -107,11 +105,11 @@ def _of_one(reading: Reading, feature: int) -> Iterator[Aim]:
     if reading.wants(Wish.EFFECTS):
         yield _one("output tokens of", ("logit_effects",), feature)
     if reading.wants(Wish.STEER):
-        values: dict[str, JsonValue] = {"feature": feature}
+        values: dict[str, Any] = {"feature": feature}
         values |= {"prompts": list(texts), "prompt": texts[0]} if texts else {}
         yield Aim(f"turn feature {feature} up", (Way(("steer", "steer_feature"), values),))
     if reading.wants(Wish.ABLATE):
-        named: dict[str, JsonValue] = {"feature": feature}
+        named: dict[str, Any] = {"feature": feature}
         named |= {"text": texts[0], "texts": list(texts)} if texts else {}
         yield Aim(f"ablate feature {feature}", (Way(("ablate", "ablate_feature"), named),))
     if reading.wants(Wish.WINDOWS, Wish.WEAK, Wish.REFUTE):
@@ -172,7 +170,7 @@ def _search_topic(topic: str) -> Aim:
 
 def _concept(reading: Reading) -> list[Aim]:
     topic = reading.topic
-    values: dict[str, JsonValue] = {"concept": topic, "topic": topic, "text": topic, "name": topic}
+    values: dict[str, Any] = {"concept": topic, "topic": topic, "text": topic, "name": topic}
     discover = Way(("discover_features", "features_for_concept", "discover_concept"), values)
     probe = Way(("train_probe", "linear_probe", "probe_concept"), values)
     search = _search_topic(topic).ways
@@ -185,32 +183,32 @@ def _concept(reading: Reading) -> list[Aim]:
 
 
 def _recall(reading: Reading, features: list[int]) -> Aim:
-    numbers: list[JsonValue] = list(features)
+    numbers: list[Any] = list(features)
     about = reading.topic or (reading.quoted[0] if reading.quoted else "")
     words = about or " ".join(f"feature {n}" for n in features) or "what was found"
-    values: dict[str, JsonValue] = {"features": numbers, "text": words, "query": words, "about": words}
+    values: dict[str, Any] = {"features": numbers, "text": words, "query": words, "about": words}
     if features:
         values["feature"] = features[0]
     return Aim("what earlier investigations found", (Way(("recall", "recall_findings"), values),))
 
 
 def _compare(features: Sequence[int]) -> Aim:
-    numbers: list[JsonValue] = list(features[:8])
+    numbers: list[Any] = list(features[:8])
     return Aim("compare features", (Way(("compare_features",), {"features": numbers}),))
 
 
 def _label(features: Sequence[int]) -> Aim:
-    numbers: list[JsonValue] = list(features)
-    values: dict[str, JsonValue] = {"features": numbers, "first": min(features), "last": max(features)}
+    numbers: list[Any] = list(features)
+    values: dict[str, Any] = {"features": numbers, "first": min(features), "last": max(features)}
     written = {"features": ",".join(map(str, features))}
     names = ("label", "label_features", "label_range")
     return Aim("label features", (Way(names, values), Way(names, {**values, **written})))
 
 
 def _test(feature: int, texts: Sequence[str]) -> Aim:
-    listed: list[JsonValue] = list(texts)
-    expected: list[JsonValue] = ["fires"] * len(texts)
-    values: dict[str, JsonValue] = {
+    listed: list[Any] = list(texts)
+    expected: list[Any] = ["fires"] * len(texts)
+    values: dict[str, Any] = {
         "feature": feature, "texts": listed, "expectations": expected,
         "why": "the request asks whether it fires here",
     }  # fmt: skip
@@ -218,7 +216,7 @@ def _test(feature: int, texts: Sequence[str]) -> Aim:
 
 
 def _windows(feature: int, *, weak: bool) -> Aim:
-    values: dict[str, JsonValue] = {"feature": feature}
+    values: dict[str, Any] = {"feature": feature}
     return Aim(
         f"where feature {feature} fires", (Way(("windows",), values | ({"high": 0.3} if weak else {})),)
     )
@@ -233,7 +231,7 @@ def _one(purpose: str, tools: tuple[str, ...], feature: int) -> Aim:
 
 
 def _evidence(identity: str) -> Aim:
-    values: dict[str, JsonValue] = {
+    values: dict[str, Any] = {
         "evidence": identity,
         "id": identity,
         "evidence_id": identity,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from glossator.agents.orchestrator.action import CallTool
 from glossator.agents.orchestrator.situation import Gathered
@@ -26,7 +26,7 @@ async def use_tool(call: CallTool, catalogue: Catalogue, trace: Trace, events: S
 
     """
     payload = {"tool": call.tool, "arguments": dict(call.arguments)}
-    events.add(TraceKind.TOOL_CALL, str(call), cast(JsonValue, payload))
+    events.add(TraceKind.TOOL_CALL, str(call), payload)
     tool = catalogue.get(call.tool)
     if tool is None:
         return _failed(call, f"there is no tool {call.tool!r}: choose one of {', '.join(catalogue)}", events)
@@ -44,7 +44,7 @@ async def use_tool(call: CallTool, catalogue: Catalogue, trace: Trace, events: S
     return Gathered(call, result)
 
 
-def checked_arguments(form: type[BaseModel], given: Mapping[str, JsonValue]) -> BaseModel | str:
+def checked_arguments(form: type[BaseModel], given: Mapping[str, Any]) -> BaseModel | str:
     """The arguments in their form, or what is wrong with them and what the tool takes."""
     try:
         return form.model_validate(dict(given))

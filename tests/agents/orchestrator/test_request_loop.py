@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from glossator.agents.llm_calls.chat import Capabilities
+from glossator.agents.llm_calls.chat import Capabilities, ChatRequest
 from glossator.agents.llm_calls.scripted_chat import Asked, Scripted, ScriptedChat, always
 from glossator.agents.orchestrator.limits import OrchestratorLimits
 from glossator.agents.orchestrator.situation import Exchange
 from glossator.memory.finding_store import FindingStore
+from glossator.prompts.rendered_prompt import ChatMessage
 from glossator.records import Answer, ClaimStanding, PlannerKind, TraceEvent, TraceKind
 from tests.agents.orchestrator.request_fixtures import (
     NAMES,
@@ -194,23 +195,12 @@ def test_it_can_be_stopped_between_steps(at: Desk) -> None:
 
 
 def test_a_model_that_ignores_tools_is_asked_in_json_from_then_on(at: Desk) -> None:
-    def deaf(asked: Asked) -> Scripted:
-        return Scripted("Sure!") if asked.request.tools else following(SEARCH, reply(FOUND))(asked)
-
-    chat = ScriptedChat(lambda a: _shifted(deaf, a), capabilities=TOOLS)
+    planning = following(SEARCH, SEARCH, reply(FOUND))  # the reply that could not be used is a step, too
+    chat = ScriptedChat(lambda a: Scripted("Sure!") if a.request.tools else planning(a), capabilities=TOOLS)
     answer = at.ask(LEGAL, chat, kind=PlannerKind.NATIVE)
     assert answer.enough
     assert [bool(r.tools) for r in chat.requests] == [True, True, False, False]
-
-
-def _shifted(script: object, asked: Asked) -> Scripted:
-    """The unusable first reply is a step, too: leave it out of the count."""
-    turns = asked.request.messages
-    plain = turns[-1]._replace(content=re.sub(r"^S1\|your reply.*\n", "", turns[-1].content, flags=re.M))
-    from dataclasses import replace
-
-    assert callable(script)
-    return script(Asked(replace(asked.request, messages=(*turns[:-1], plain))))
+    assert "called no tool" in answer.tried[0]
 
 
 def test_a_model_without_tools_of_its_own_plans_in_json(at: Desk) -> None:
@@ -244,18 +234,9 @@ def test_orders_in_texts_are_fenced(at: Desk, mode: PlannerKind, form: str) -> N
     assert any(ORDER in line for line in lines)
 
 
-def test_the_obeying_model_would_obey(at: Desk) -> None:
-    chat = ScriptedChat(obeying)
-    asked = Asked(chat_request := _request_with(ORDER))
-    assert chat_request.messages
-    assert '"steer"' in obeying(asked).text
-
-
-def _request_with(text: str):  # noqa: ANN202
-    from glossator.agents.llm_calls.chat import ChatRequest
-    from glossator.prompts.rendered_prompt import ChatMessage
-
-    return ChatRequest((ChatMessage("user", text),), 10)
+def test_the_obeying_model_would_obey() -> None:
+    plain = Asked(ChatRequest((ChatMessage("user", ORDER),), 10))
+    assert '"steer"' in obeying(plain).text
 
 
 def test_a_conversation_is_carried_on_in_short(at: Desk) -> None:
