@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,11 +10,12 @@ from glossator.agents.orchestrator.action import CallTool, DraftAnswer, Move, No
 from glossator.agents.orchestrator.claims import FACTS_OF_STEP, facts_as_claims
 from glossator.agents.orchestrator.named_in_text import named_features
 from glossator.agents.orchestrator.request_reading import Reading, read_request
-from glossator.agents.orchestrator.rule_plans import Aim, first_aims, fitted, follow_up_aims
+from glossator.agents.orchestrator.rule_plans import Aim, Known, first_aims, fitted, follow_up_aims
 from glossator.agents.orchestrator.situation import Gathered, Situation
 from glossator.agents.trace.trace import StepTrace
 from glossator.records import PlannerKind
 
+_MARKS = re.compile(r"<<|>>")
 _MANY_STEPS = 5
 """Calls from which on each gives fewer claims."""
 UNREAD = (
@@ -31,10 +33,11 @@ class RulePlanner:
         """The next move; see `Planner`."""
         reading = read_request(situation.request)
         features = reading.features or _of_the_conversation(reading, situation)
-        aims = first_aims(reading, features)
+        known = _known(situation.gathered)
+        aims = first_aims(reading, features, known)
         todo = _next(aims, situation)
         if todo is None and not features and aims:
-            aims += follow_up_aims(reading, _found(situation.gathered))
+            aims += follow_up_aims(reading, known)
             todo = _next(aims, situation)
         if todo is not None and situation.calls_left > 0:
             return Move((todo,))
@@ -85,10 +88,17 @@ def _answer(aims: Sequence[Aim], situation: Situation) -> DraftAnswer:
     return DraftAnswer(claims, enough=bool(claims) and not missed, remarks=remarks)
 
 
-def _found(gathered: Sequence[Gathered]) -> tuple[int, ...]:
-    """Features that searches found, in their order."""
-    facts = (fact for step in gathered for fact in step.facts)
-    return tuple(dict.fromkeys(i for fact in facts for i in fact.features))
+def _known(gathered: Sequence[Gathered]) -> Known:
+    facts = [fact for step in gathered for fact in step.facts]
+    found = dict.fromkeys(i for fact in facts for i in fact.features)
+    windows: dict[int, str] = {}
+    for step in gathered:
+        if step.call is not None and step.call.tool == "windows":
+            for fact in step.facts:
+                text = _MARKS.sub("", fact.text.partition(" in: ")[2]).strip()
+                if text and fact.features:
+                    windows.setdefault(fact.features[0], text)
+    return Known(tuple(found), windows)
 
 
 def _of_the_conversation(reading: Reading, situation: Situation) -> tuple[int, ...]:

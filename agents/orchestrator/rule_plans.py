@@ -7,6 +7,7 @@ left away when the call is fitted to the catalogue.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from glossator.agents.orchestrator.action import CallTool
@@ -14,6 +15,8 @@ from glossator.agents.orchestrator.request_reading import Reading, Wish
 from glossator.agents.orchestrator.tool_use import checked_arguments
 from glossator.agents.tools.tool import Catalogue
 
+USUAL_PROMPTS = ("I think that", "The first thing to know is", "Yesterday we")
+"""Beginnings of texts that a feature is turned up on where the request quotes none."""
 MOST_FEATURES = 6
 """Features that are looked at one by one in one request."""
 FOLLOWED, FOLLOWED_SLOWLY = 3, 2
@@ -54,11 +57,21 @@ def fitted(way: Way, catalogue: Catalogue) -> CallTool | None:
     return None
 
 
-def first_aims(reading: Reading, features: Sequence[int]) -> list[Aim]:
+@dataclass(frozen=True)
+class Known:
+    """What earlier calls gave that later ones take."""
+
+    found: tuple[int, ...] = ()
+    """Features that searches found, best first."""
+    windows: Mapping[int, str] = field(default_factory=dict[int, str])
+    """A text on which each feature fires."""
+
+
+def first_aims(reading: Reading, features: Sequence[int], known: Known) -> list[Aim]:
     """What to find out at first; `features` are those that the request is about, if it names any."""
     aims = [_evidence(identity) for identity in reading.evidence]
     if features:
-        aims += _of_features(reading, features)
+        aims += _of_features(reading, features, known)
     elif not reading.evidence:
         aims += _searches(reading)
     if not aims and features:
@@ -66,16 +79,17 @@ def first_aims(reading: Reading, features: Sequence[int]) -> list[Aim]:
     return aims
 
 
-def follow_up_aims(reading: Reading, found: Sequence[int]) -> list[Aim]:
-    """What to find out of the features that a search found, best first."""
+def follow_up_aims(reading: Reading, known: Known) -> list[Aim]:
+    """What to find out of the features that a search found."""
+    found = known.found
     if not reading.wishes & _OF_FOUND or not found:
         return []
     cards = [_card(f)._replace(needed=False) for f in found[:FOLLOWED]]
     slow = reading.wants(Wish.STEER, Wish.ABLATE, Wish.INVESTIGATE)
-    return cards + _of_features(reading, found[: FOLLOWED_SLOWLY if slow else FOLLOWED])
+    return cards + _of_features(reading, found[: FOLLOWED_SLOWLY if slow else FOLLOWED], known)
 
 
-def _of_features(reading: Reading, features: Sequence[int]) -> list[Aim]:
+def _of_features(reading: Reading, features: Sequence[int], known: Known) -> list[Aim]:
     few = features[:MOST_FEATURES]
     aims: list[Aim] = []
     if reading.wants(Wish.COMPARE) and len(features) > 1:
@@ -88,14 +102,14 @@ def _of_features(reading: Reading, features: Sequence[int]) -> list[Aim]:
     if reading.wants(Wish.PROBE, Wish.DISCOVER) and reading.topic and not reading.wants(Wish.COMPARE):
         aims += _concept(reading)
     for feature in few:
-        aims += _of_one(reading, feature)
+        aims += _of_one(reading, feature, known)
     if reading.wants(Wish.RECALL, Wish.REFUTE):
         needed = reading.wants(Wish.RECALL)
         aims.insert(0, _recall(reading, list(features))._replace(needed=needed))
     return aims
 
 
-def _of_one(reading: Reading, feature: int) -> Iterator[Aim]:
+def _of_one(reading: Reading, feature: int, known: Known) -> Iterator[Aim]:
     texts = reading.quoted
     if reading.wants(Wish.INVESTIGATE):
         names = ("investigate_feature",)
@@ -106,12 +120,15 @@ def _of_one(reading: Reading, feature: int) -> Iterator[Aim]:
         yield _one("output tokens of", ("logit_effects",), feature)
     if reading.wants(Wish.STEER):
         values: dict[str, Any] = {"feature": feature}
-        values |= {"prompts": list(texts), "prompt": texts[0]} if texts else {}
-        yield Aim(f"turn feature {feature} up", (Way(("steer", "steer_feature"), values),))
+        values |= {"prompts": list(texts or USUAL_PROMPTS)}
+        yield Aim(f"turn feature {feature} up", (Way(("steer",), values),))
     if reading.wants(Wish.ABLATE):
         named: dict[str, Any] = {"feature": feature}
-        named |= {"text": texts[0], "texts": list(texts)} if texts else {}
-        yield Aim(f"ablate feature {feature}", (Way(("ablate", "ablate_feature"), named),))
+        shown = texts[0] if texts else known.windows.get(feature)
+        if shown is None:
+            yield _windows(feature, weak=False)._replace(needed=False)
+        named |= {} if shown is None else {"text": shown}
+        yield Aim(f"ablate feature {feature}", (Way(("ablate",), named),))
     if reading.wants(Wish.WINDOWS, Wish.WEAK, Wish.REFUTE):
         yield _windows(feature, weak=reading.wants(Wish.WEAK))
     if reading.wants(Wish.REFUTE):
