@@ -12,7 +12,9 @@ from typer.core import TyperGroup
 
 import glossator
 from glossator.commands.ablate import ablate_command
+from glossator.commands.ask import ask_command
 from glossator.commands.attribute import attribute_command
+from glossator.commands.chat import chat_command
 from glossator.commands.compare import compare_command
 from glossator.commands.config import config_command
 from glossator.commands.doctor import doctor_command
@@ -75,6 +77,8 @@ app.command("effects")(effects_command)
 app.command("ablate")(ablate_command)
 app.command("attribute")(attribute_command)
 app.command("stress")(stress_command)
+app.command("ask")(ask_command)
+app.command("chat")(chat_command)
 app.add_typer(index_app, name="index")
 app.add_typer(investigations_app, name="investigations")
 app.add_typer(memory_app, name="memory")
