@@ -51,7 +51,8 @@ class SlotFinder:
     @cached_property
     def _wordlike(self) -> Int[np.ndarray, " words"]:
         texts = self.stats.text.vocabulary.texts
-        return np.array([i for i, t in enumerate(texts) if len(t.strip()) > 2 and t.strip().isalpha()])
+        found = [i for i, t in enumerate(texts) if len(t.strip()) > 2 and t.strip().isalpha()]
+        return np.array(found, dtype=np.int64)
 
     @cached_property
     def _vectors(self) -> Float[np.ndarray, "words d"]:
