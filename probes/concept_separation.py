@@ -56,7 +56,7 @@ class TextRanks:
     @property
     def n_texts(self) -> int:
         """Texts that were ranked."""
-        return int(self.raised.shape[0])
+        return len(self.raised.indptr) - 1
 
     def firing_on(self, least: int) -> Int[np.ndarray, " features"]:
         """Features that fire on at least `least` texts, whatever their labels."""
@@ -84,10 +84,10 @@ class TextRanks:
         signed = has - n_with / n
         moved = self.raised.T @ signed
         by_permutation = n_with * (n - n_with) / (n * (n - 1)) * self._squares()
-        by_document = self._document_squares(signed, document)
+        alone = len(np.unique(document)) == n
+        by_document = 0.0 if alone else self._document_squares(signed, document)
         spread = np.sqrt(np.maximum(np.maximum(by_permutation, by_document), 1e-12))
         clusters = min(len(np.unique(document[has])), len(np.unique(document[~has])))
-        alone = len(np.unique(document)) == n
         chance = stdtr(1e9 if alone else max(1, clusters - 1), -moved / spread)
         return np.maximum(chance, self._least_p(n_with))
 
@@ -105,7 +105,7 @@ class TextRanks:
         member = sp.csr_matrix((signed, (number, np.arange(len(signed)))))
         weight = np.asarray(member.sum(axis=1))
         offset = self.silent_rank - (self.n_texts + 1) / 2
-        return (((member @ self.raised).toarray() + weight * offset[None]) ** 2).sum(axis=0)
+        return ((sp.csr_matrix(member @ self.raised).toarray() + weight * offset[None]) ** 2).sum(axis=0)
 
     def _least_p(self, n_with: int) -> Float[np.ndarray, " features"]:
         """The chance that all texts that fire (or all with the concept, if fewer) have the concept."""
