@@ -178,7 +178,7 @@ def test_mistakes_are_shown_to_be_corrected() -> None:
 
 
 def test_less_is_shown_where_the_context_is_small() -> None:
-    proposer, chat = said(ScriptedChat(always('{"tests": []}'), context=1450))
+    proposer, chat = said(ScriptedChat(always('{"tests": []}'), context=1195))
     assert run(proposer.tests(observed(), standing(), 12)) == []
     shown = [m.content.count("|the<<") for r in chat.requests for m in r.messages[-1:]]
     assert len(shown) > 1
