@@ -15,8 +15,8 @@ from glossator.agents.trace.audit_experiments import (
     untested_beliefs,
 )
 from glossator.agents.trace.audit_flag import AuditFlag, AuditKind, flagged
-from glossator.agents.trace.reading import call_in, claims_in, quantiles_in, verdict_in
-from glossator.records import StoredEvent, TraceEvent, TraceKind, VerdictKind
+from glossator.agents.trace.reading import call_in, claims_in, quantiles_in, result_of, verdict_in
+from glossator.records import Answer, StoredEvent, TraceEvent, TraceKind, VerdictKind
 
 __all__ = ["AuditFlag", "AuditKind", "audit"]
 
@@ -24,6 +24,9 @@ WEAK_BELOW = 0.5
 """Quantile of firing below which a window is a weak one."""
 IN_A_ROW = 3
 """Errors of one tool, one after the other, that are too many."""
+
+CONTRADICTION = "contradiction: "
+"""What begins a line of an answer that code found in the ledger: no claim, and it names what it rests on."""
 
 EvidenceExists = Callable[[str], bool]
 
@@ -65,7 +68,9 @@ def _said(event: TraceEvent) -> Generator[tuple[str, tuple[str, ...]]]:
     """What an event asserts, with what it cites: claims, and verdicts that let a label stand."""
     if event.kind is TraceKind.CLAIM:
         claims = [(f"the claim {c.text!r}", c.evidence) for c in claims_in(event)]
-        yield from claims or [(f"the claim {event.words!r}", event.evidence)]
+        if not claims and not event.words.startswith(CONTRADICTION):
+            claims = [(f"the claim {event.words!r}", event.evidence)]
+        yield from claims
     verdict = verdict_in(event) if event.kind is TraceKind.VERDICT else None
     if verdict is not None and verdict.kind is not VerdictKind.ABSTAINED:
         yield f"the verdict {event.words!r}", event.evidence
@@ -105,10 +110,16 @@ def _unanswered(trace: Sequence[TraceEvent]) -> Generator[AuditFlag]:
 
 
 def _after_the_end(trace: Sequence[TraceEvent]) -> Generator[AuditFlag]:
-    ends = [place for place, event in enumerate(trace) if event.kind is TraceKind.FINISHED]
+    """An answer that a limit cut short may be gone on with; nothing else may follow a result."""
+    ends = [p for p, e in enumerate(trace) if e.kind is TraceKind.FINISHED and not _cut_short(e)]
     if ends and ends[0] < len(trace) - 1:
         after = trace[ends[0] + 1 :]
         yield flagged(AuditKind.AFTER_THE_END, f"{len(after)} events follow the result", after[0])
+
+
+def _cut_short(event: TraceEvent) -> bool:
+    result = result_of(event)
+    return isinstance(result, Answer) and bool(result.stopped)
 
 
 def _repeated_failures(trace: Sequence[TraceEvent]) -> Generator[AuditFlag]:

@@ -11,9 +11,11 @@ from glossator.agents.trace.audit import AuditFlag, AuditKind, audit
 from glossator.memory.investigation_store import InvestigationStore
 from glossator.memory.ledger import Ledger
 from glossator.records import (
+    Answer,
     Belief,
     Claim,
     ClaimStanding,
+    PlannerKind,
     StoredEvent,
     TraceEvent,
     TraceKind,
@@ -119,6 +121,7 @@ def test_claims_need_a_result_behind_them() -> None:
     assert measured.kinds() == []
     before = Told().claims("it means cats", "e-1").add(TraceKind.TOOL_RESULT, ids=["e-1"])
     assert before.kinds() == [AuditKind.UNSUPPORTED_CLAIM]  # measured afterwards
+    assert Told().add(TraceKind.CLAIM, words="contradiction: f-1 and f-2 …").kinds() == []
     assert Told().add(TraceKind.CLAIM, words="no payload").kinds() == [AuditKind.UNSUPPORTED_CLAIM]
 
 
@@ -235,6 +238,17 @@ def test_nothing_follows_the_end() -> None:
     (flag,) = Told().add(TraceKind.FINISHED).add(TraceKind.NODE, step="x").add(TraceKind.NODE).flags()
     assert (flag.kind, flag.step) == (AuditKind.AFTER_THE_END, "x")
     assert "2 events" in flag.words
+    answer = Answer(
+        investigation="i-1",
+        request="r",
+        claims=(),
+        enough=False,
+        planner=PlannerKind.RULES,
+        stopped="20 calls",
+    ).model_dump(mode="json")
+    assert Told().add(TraceKind.FINISHED, answer).add(TraceKind.NODE).kinds() == []  # gone on with
+    whole = Told().add(TraceKind.FINISHED, {**answer, "stopped": ""}).add(TraceKind.NODE)
+    assert whole.kinds() == [AuditKind.AFTER_THE_END]
 
 
 def test_failing_again_and_again() -> None:
