@@ -29,9 +29,9 @@ from glossator.memory.investigation_store import InvestigationStore
 from glossator.memory.ledger import Ledger
 from glossator.probes.activation_index import ActivationIndex, build_index
 from glossator.probes.corpus_document import Document
-from glossator.probes.planted_features import planted_features
+from glossator.probes.planted_features import RESERVED, planted_features, reserved_features
 from glossator.probes.planted_rules import PlantedRule
-from glossator.probes.planted_truth import PlantedDictionary, PlantedSubject, planted_places
+from glossator.probes.planted_truth import PlantedDictionary, PlantedSubject, planted_places, planted_text
 from glossator.probes.predicate_evaluation import evaluate
 from glossator.probes.text_activations import TextActivations, TextProfile
 from glossator.probes.text_embedder import TextEmbedder
@@ -40,7 +40,7 @@ from glossator.probes.token_text import TokenText
 from glossator.records import FeatureInvestigation, FeatureNames, Predicate, TraceEvent, TraceKind
 
 NAMES = FeatureNames("planted", "planted")
-VOCABULARY_CHARACTERS, VOCABULARY = 6_000_000, 24_000
+VOCABULARY_CHARACTERS, VOCABULARY = 8_000_000, 40_000
 CONTEXT = 256
 T = TypeVar("T")
 
@@ -130,6 +130,8 @@ class PlantedRoom:
     dictionary: PlantedDictionary
     embedder: TextEmbedder | None
     ledger: Ledger
+    unseen: TokenText
+    """Text that the index does not hold: truth is held against it."""
     reader: PlantedReader = field(init=False)
 
     def __post_init__(self) -> None:
@@ -145,7 +147,13 @@ class PlantedRoom:
     @cached_property
     def bench(self) -> InvestigatorBench:
         """What investigations measure with."""
-        return InvestigatorBench(self.preparation, self.reader)
+        n = len(self.subject.rules)
+        return InvestigatorBench(self.preparation, self.reader, panel=tuple(range(n - len(RESERVED), n)))
+
+    @property
+    def rules(self) -> tuple[PlantedRule, ...]:
+        """The rules of the features under investigation; those that stand for others come after them."""
+        return self.subject.rules[: -len(RESERVED)]
 
     @cached_property
     def _store(self) -> InvestigationStore:
@@ -197,20 +205,26 @@ def planted_room(
     """Draw `n` rules from `seed`, and index so many characters of starter text with them in `folder`."""
     texts = starter_texts(max(characters, VOCABULARY_CHARACTERS))
     plain = PlantedSubject.over(texts, (), VOCABULARY)
-    chosen = _some(texts, characters, seed)
+    chosen, rest = _parted(texts, characters, seed)
     rows = [[plain.vocabulary.texts[i] for i in ids] for ids in plain.tokenize(chosen)]
-    subject = PlantedSubject(planted_features(rows, n, seed), plain.vocabulary)
+    rules = (*planted_features(rows, n, seed), *reserved_features())
+    subject = PlantedSubject(rules, plain.vocabulary)
     dictionary = PlantedDictionary(len(subject.rules))
     documents = [Document(f"d{i}", "", "", text, "starter") for i, text in enumerate(chosen)]
     index = build_index(folder / "index", subject, dictionary, documents, context=CONTEXT)
-    return PlantedRoom(subject, index, dictionary, embedder, Ledger.open(folder / "ledger.sqlite"))
+    ledger, unseen = Ledger.open(folder / "ledger.sqlite"), planted_text(subject, rest, CONTEXT)
+    return PlantedRoom(subject, index, dictionary, embedder, ledger, unseen)
 
 
-def _some(texts: Sequence[str], characters: int, seed: int) -> list[str]:
-    chosen: list[str] = []
-    for i in np.random.default_rng(seed).permutation(len(texts)).tolist():
-        chosen.append(texts[i])
-        characters -= len(texts[i])
-        if characters <= 0:
-            break
-    return chosen
+class _Parts(NamedTuple):
+    """Texts for the index, and about as many others."""
+
+    indexed: list[str]
+    unseen: list[str]
+
+
+def _parted(texts: Sequence[str], characters: int, seed: int) -> _Parts:
+    order = np.random.default_rng(seed).permutation(len(texts)).tolist()
+    ends = np.cumsum([len(texts[i]) for i in order])
+    first, second = (int(np.searchsorted(ends, n * characters)) + 1 for n in (1, 2))
+    return _Parts([texts[i] for i in order[:first]], [texts[i] for i in order[first:second]])

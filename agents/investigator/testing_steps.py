@@ -153,9 +153,15 @@ def _next(case: Case, progress: Progress) -> str:
 
 
 def _correctable(case: Case, progress: Progress) -> bool:
-    """Whether the leader is wrong about a text that was run, and may still be corrected."""
-    leader = case.leader(progress)
-    wrong = leader is None or _wrong(case, leader, case.experiments(progress.experiments)) > 0
+    """Whether a claim is wrong about a text that was run, and may still be corrected.
+
+    The leader's mistakes always count; those of others, only until corrections were asked for once, so that
+    a proposer is heard again though another's claim leads: what it missed may be a second meaning.
+    """
+    playing = case.standing(progress).hypotheses
+    heard = playing[:1] if progress.refinements else playing
+    experiments = case.experiments(progress.experiments)
+    wrong = not playing or any(_wrong(case, h, experiments) > 0 for h in heard)
     return wrong and progress.refinements < case.limits.rounds
 
 

@@ -8,6 +8,7 @@ sees it, so a killed command never pays for it again.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -291,17 +292,25 @@ class CallRoom:
             schema=call.schema,
             top_logprobs=call.top_logprobs,
             sample=call.sample,
+            tools=call.tools,
         )
         raw = TokenTotals(
-            estimated_input=self._counter.raw(request.messages),
+            estimated_input=self._counter.raw(request.messages) + self._tokens_of_tools(request),
             estimated_output=self._counter.text(call.likely),
         )
         # The key is of what was wished for: an endpoint may find out only later what it can do.
         key, able = call_key(endpoint.identity, request), endpoint.capabilities
-        if not (able.schema and able.logprobs):
+        if not (able.schema and able.logprobs and (able.tools or not request.tools)):
             schema = request.schema if able.schema else None
-            request = replace(request, schema=schema, top_logprobs=request.top_logprobs * able.logprobs)
+            tools = request.tools if able.tools else ()
+            logprobs = request.top_logprobs * able.logprobs
+            request = replace(request, schema=schema, top_logprobs=logprobs, tools=tools)
         return _Question(call, endpoint, request, key, raw)
+
+    def _tokens_of_tools(self, request: ChatRequest) -> int:
+        """What describing the tools takes; their schemas go out with every request."""
+        described = (f"{t.name} {t.description} {json.dumps(dict(t.parameters))}" for t in request.tools)
+        return sum(self._counter.text(text) for text in described)
 
     def _most(self, question: _Question) -> Charge:
         """What one request can cost at most."""
@@ -321,7 +330,7 @@ class CallRoom:
         if tokens is None:
             tokens = self._counter.likely_input(identity, name, question.raw.estimated_input)
         if output is None:
-            output = self._counter.text(reply.text)
+            output = self._counter.text(reply.text + "".join(c.name + c.arguments for c in reply.tool_calls))
         price: Price | None = self._prices.of(question.endpoint)
         usd = None if price is None else price.usd(tokens, output, reply.cached_tokens)
         return Paid(tokens, output, usd)

@@ -37,6 +37,23 @@ class AnswerSchema(NamedTuple):
     schema: Mapping[str, JsonValue]
 
 
+class ToolSchema(NamedTuple):
+    """A tool that a model may call, as providers want it described."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, JsonValue]
+    """JSON schema of its arguments, an object."""
+
+
+class ToolCall(NamedTuple):
+    """One call that a model made of a tool."""
+
+    name: str
+    arguments: str
+    """JSON text as the model wrote it; nobody has checked it."""
+
+
 @dataclass(frozen=True)
 class ChatRequest:
     """One question, complete. Equal requests to the same endpoint are the same call."""
@@ -51,6 +68,8 @@ class ChatRequest:
     """Alternatives per answer token that are wanted; 0 for none."""
     sample: int = 0
     """Tells apart several draws of the same question at a temperature above 0; also the seed."""
+    tools: tuple[ToolSchema, ...] = ()
+    """Tools that the model may call instead of answering in words."""
 
 
 class TokenLogprob(NamedTuple):
@@ -92,6 +111,8 @@ class ChatReply:
     """Of the input tokens, those that the endpoint had in its prefix cache."""
     tokens: tuple[AnswerToken, ...] = ()
     """With probabilities; empty where they were not asked for or not given."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Tools that the model wants called, in its order."""
 
 
 class UnscoredReason(StrEnum):
@@ -136,6 +157,8 @@ class Capabilities:
     """Constrains answers to a JSON schema."""
     logprobs: bool = False
     """Gives probabilities of answer tokens."""
+    tools: bool = False
+    """Calls tools in a form of its own."""
 
 
 @runtime_checkable
@@ -182,3 +205,4 @@ class Call:
     top_logprobs: int = 0
     temperature: float = 0.0
     sample: int = 0
+    tools: tuple[ToolSchema, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from glossator.agents.llm_calls.chat import (
     CallFailure,
@@ -20,7 +20,7 @@ from glossator.agents.llm_calls.chat import (
     UnscoredReason,
 )
 from glossator.agents.llm_calls.failure_translation import Addressee, complaint, status_of, translated
-from glossator.agents.llm_calls.request_form import Fields, Part, RequestForm
+from glossator.agents.llm_calls.request_form import Fields, Part, RequestForm, written_tool
 from glossator.agents.llm_calls.wire_reply import read_reply
 from glossator.errors import ModelAccessError
 from glossator.prompts.rendered_prompt import ChatMessage
@@ -57,13 +57,16 @@ class LangChainEndpoint:
     Args:
         connection: Where to ask.
         form: How requests are written in OpenAI's dialect; None for providers with one of their own,
-            which get temperature and length when the chat model is made, and neither schema nor logprobs.
+            which get temperature and length when the chat model is made, tools by LangChain's own
+            binding, and neither schema nor logprobs.
         timeout: Seconds for a whole answer.
 
     """
 
     def __init__(self, connection: Connection, form: RequestForm | None, *, timeout: float) -> None:
         self._connection, self.form, self._timeout = connection, form, timeout
+        self._binds_tools = True
+        """Of a provider with a dialect of its own: until LangChain says that it does not."""
 
     @property
     def model(self) -> str:
@@ -76,7 +79,7 @@ class LangChainEndpoint:
     @property
     def capabilities(self) -> Capabilities:
         """As far as is known: hopeful at first, corrected by what the endpoint refuses or ignores."""
-        return Capabilities() if self.form is None else self.form.capabilities
+        return Capabilities(tools=self._binds_tools) if self.form is None else self.form.capabilities
 
     @property
     def reasoning_allowance(self) -> int:
@@ -134,8 +137,18 @@ class LangChainEndpoint:
     async def _answer(self, request: ChatRequest, sent: Fields) -> ChatReply:
         with _untraced():
             async with asyncio.timeout(self._timeout):
-                chat = self._connection.chat_of(request).bind(**_bound(sent))
+                chat = self._chat(request, sent)
                 return read_reply(await chat.ainvoke(_turns(request.messages), {"callbacks": []}))
+
+    def _chat(self, request: ChatRequest, sent: Fields) -> Any:
+        """The chat model with everything bound to it; without tools where it can bind none."""
+        chat = self._connection.chat_of(request)
+        if self.form is None and request.tools and self._binds_tools:
+            try:
+                return chat.bind_tools([cast(dict[str, Any], written_tool(t)) for t in request.tools])
+            except NotImplementedError:
+                self._binds_tools = False
+        return chat.bind(**_bound(sent))
 
     def _written(self, request: ChatRequest) -> Fields:
         return {} if self.form is None else self.form.fields(request)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from glossator.agents.llm_calls.chat import AnswerSchema, Capabilities, ChatRequest
+from glossator.agents.llm_calls.chat import AnswerSchema, Capabilities, ChatRequest, ToolSchema
 
 Fields = dict[str, JsonValue]
 """Fields of a request's JSON body, besides model and messages."""
@@ -30,6 +30,7 @@ class Part(StrEnum):
     NO_THINKING = "chat_template_kwargs"
     """Turns "thinking" off in chat templates that have it; else it would use up the answer's tokens."""
     EFFORT = "reasoning_effort"
+    TOOLS = "tools"
 
 
 _REFUSALS = {
@@ -39,6 +40,7 @@ _REFUSALS = {
     Part.SCHEMA: r"response_format|structured.outputs?|grammar|schema",
     Part.NO_THINKING: r"chat_template_kwargs|enable_thinking",
     Part.EFFORT: r"reasoning",
+    Part.TOOLS: r"\btools?\b|tool[_-]choice|function.?call",
 }
 """Words by which endpoints refuse each part."""
 _UNKNOWN_FIELD = re.compile(
@@ -47,7 +49,7 @@ _UNKNOWN_FIELD = re.compile(
 
 _BEHIND_URL = frozenset(Part) - {Part.EFFORT}
 _HOSTED = frozenset(Part) - {Part.EFFORT, Part.NO_THINKING}
-_REASONING = frozenset({Part.SCHEMA, Part.SEED, Part.EFFORT})
+_REASONING = frozenset({Part.SCHEMA, Part.SEED, Part.EFFORT, Part.TOOLS})
 
 
 @dataclass
@@ -86,7 +88,11 @@ class RequestForm:
     @property
     def capabilities(self) -> Capabilities:
         """As far as is known."""
-        return Capabilities(schema=Part.SCHEMA in self.parts, logprobs=Part.LOGPROBS in self.parts)
+        return Capabilities(
+            schema=Part.SCHEMA in self.parts,
+            logprobs=Part.LOGPROBS in self.parts,
+            tools=Part.TOOLS in self.parts,
+        )
 
     def fields(self, request: ChatRequest) -> Fields:
         """The request, as the endpoint takes it."""
@@ -98,6 +104,8 @@ class RequestForm:
         }
         if request.schema is not None:
             every[Part.SCHEMA] = _response_format(request.schema)
+        if request.tools:
+            every[Part.TOOLS] = [written_tool(tool) for tool in request.tools]
         if request.top_logprobs > 0:
             every[Part.LOGPROBS] = True
         taken: Fields = {self.limit: request.max_tokens + self.allowance}
@@ -119,6 +127,16 @@ class RequestForm:
     def forget(self, part: Part) -> None:
         """The endpoint takes `part` and does not act on it."""
         self.parts.discard(part)
+
+
+def written_tool(tool: ToolSchema) -> JsonValue:
+    """A tool as OpenAI's dialect describes it."""
+    described: Fields = {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": dict(tool.parameters),
+    }
+    return {"type": "function", "function": described}
 
 
 def _response_format(schema: AnswerSchema) -> JsonValue:

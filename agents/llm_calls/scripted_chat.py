@@ -24,6 +24,7 @@ from glossator.agents.llm_calls.chat import (
     ChatRequest,
     Finish,
     TokenLogprob,
+    ToolCall,
     UnscoredReason,
 )
 
@@ -81,6 +82,8 @@ class Scripted:
     yes: tuple[float, ...] = ()
     """P(1) of each verdict in the order of the text."""
     finish: Finish = Finish.STOP
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Tools that it calls; given only to requests that offer tools."""
 
 
 Script = Callable[[Asked], Scripted]
@@ -229,8 +232,9 @@ class ScriptedChat:
             text=answer.text,
             finish=answer.finish,
             input_tokens=sent,
-            output_tokens=self._count(answer.text),
+            output_tokens=self._count(answer.text + "".join(c.arguments for c in answer.tool_calls)),
             tokens=_with_probabilities(answer) if wanted else (),
+            tool_calls=answer.tool_calls if request.tools else (),
         )
 
 

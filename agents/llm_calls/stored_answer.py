@@ -8,7 +8,14 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from glossator.agents.llm_calls.chat import AnswerToken, ChatReply, ChatRequest, Finish, TokenLogprob
+from glossator.agents.llm_calls.chat import (
+    AnswerToken,
+    ChatReply,
+    ChatRequest,
+    Finish,
+    TokenLogprob,
+    ToolCall,
+)
 from glossator.errors import CorruptFileError
 from glossator.memory.call_store import StoredCall
 
@@ -22,6 +29,8 @@ class _Body(NamedTuple):
     finish: Finish = Finish.STOP
     tokens: tuple[tuple[str, float, tuple[tuple[str, float], ...]], ...] = ()
     """Token, log-probability, alternatives with theirs."""
+    tool_calls: tuple[tuple[str, str], ...] = ()
+    """Name and arguments; answers stored before there were any end without."""
 
 
 _BODY = TypeAdapter(_Body)
@@ -30,7 +39,7 @@ _BODY = TypeAdapter(_Body)
 def call_key(identity: str, request: ChatRequest) -> str:
     """SHA-256 of everything that an answer depends on, in hex."""
     schema = None if request.schema is None else [request.schema.name, request.schema.schema]
-    payload = [
+    payload: list[object] = [
         identity,
         request.messages,
         request.max_tokens,
@@ -39,21 +48,25 @@ def call_key(identity: str, request: ChatRequest) -> str:
         request.top_logprobs,
         request.sample,
     ]
+    if request.tools:  # what was asked without tools keeps the key that it always had
+        payload.append(request.tools)
     canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def packed(reply: ChatReply) -> str:
-    """`reply`'s text, ending and token probabilities (to 5 decimals) as compact JSON."""
+    """`reply`'s text, ending, token probabilities (to 5 decimals) and tool calls as compact JSON."""
     tokens = [
         [t.token, _round(t.logprob), [[a.token, _round(a.logprob)] for a in t.alternatives]]
         for t in reply.tokens
     ]
     body: list[object] = [reply.text]
-    if tokens or reply.finish is not Finish.STOP:
+    if tokens or reply.tool_calls or reply.finish is not Finish.STOP:
         body.append(reply.finish.value)
-    if tokens:
+    if tokens or reply.tool_calls:
         body.append(tokens)
+    if reply.tool_calls:
+        body.append(reply.tool_calls)
     return json.dumps(body, ensure_ascii=True, separators=(",", ":"))
 
 
@@ -70,8 +83,9 @@ def unpacked(call: StoredCall) -> ChatReply:
         AnswerToken(token, logprob, tuple(TokenLogprob(*a) for a in alternatives))
         for token, logprob, alternatives in body.tokens
     )
+    called = tuple(ToolCall(name, arguments) for name, arguments in body.tool_calls)
     return ChatReply(
-        body.text, body.finish, call.input_tokens, call.output_tokens, call.cached_tokens, tokens
+        body.text, body.finish, call.input_tokens, call.output_tokens, call.cached_tokens, tokens, called
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from glossator.agents.llm_calls.chat import AnswerToken, ChatReply, Finish, TokenLogprob
+from glossator.agents.llm_calls.chat import AnswerToken, ChatReply, Finish, TokenLogprob, ToolCall
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -48,7 +49,17 @@ def read_reply(message: BaseMessage) -> ChatReply:
         output_tokens=usage["output_tokens"] if usage else None,
         cached_tokens=details.get("cache_read") or 0,
         tokens=_tokens(metadata.get("logprobs")),
+        tool_calls=_tool_calls(message),
     )
+
+
+def _tool_calls(message: BaseMessage) -> tuple[ToolCall, ...]:
+    """Calls that LangChain could read, then those whose arguments are no JSON, as the model wrote them."""
+    read: list[dict[str, Any]] = getattr(message, "tool_calls", None) or []
+    broken: list[dict[str, Any]] = getattr(message, "invalid_tool_calls", None) or []
+    good = (ToolCall(str(c["name"]), json.dumps(c["args"], ensure_ascii=False)) for c in read)
+    bad = (ToolCall(str(c.get("name") or ""), str(c.get("args") or "")) for c in broken)
+    return (*good, *bad)
 
 
 def _finish(metadata: dict[str, Any]) -> Finish:

@@ -1,1 +1,1 @@
-"""Requests and chat: plans, picks tools, delegates to investigators, answers with evidence."""
+"""Requests in words: a planner chooses tools, code runs them, and every claim of the answer is checked."""

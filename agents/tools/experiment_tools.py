@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
-
-from glossator.agents.firing_facts import STRONG
+from glossator.agents.investigator.corpus_fit import CorpusFit
+from glossator.agents.investigator.experiments import run_experiments
+from glossator.agents.investigator.proposer import TestBatch, TextTest
+from glossator.agents.investigator.tested_tokens import TestedTexts
 from glossator.agents.tools.measuring import of_feature, require_count, require_feature, require_text, tool_of
 from glossator.agents.tools.tool import AnyTool, Fact, ToolResult
 from glossator.agents.tools.workbench import Workbench
 from glossator.errors import ToolError
-from glossator.probes.text_activations import TextProfile
 from glossator.prompts.fence import neutral
 from glossator.records import (
     EvidenceKind,
@@ -75,14 +75,7 @@ def test_texts(bench: Workbench, given: TestTexts) -> ToolResult:
     for text in given.texts:
         require_text(text)
     guess = content_id("h", [str(bench.ref(feature)), "planner", given.why])
-    experiment = run_texts(
-        bench,
-        feature,
-        given.texts,
-        [Expectation(e) for e in given.expectations],
-        hypothesis=guess,
-        why=given.why,
-    )
+    experiment = run_texts(bench, feature, given.texts, given.expectations, guess, given.why)
     payload = experiment.model_dump(mode="json")
     evidence = of_feature(bench, feature, EvidenceKind.EXPERIMENT, NAME, given, payload)
     summary = (
@@ -101,44 +94,26 @@ def run_texts(
     bench: Workbench,
     feature: int,
     texts: Sequence[str],
-    expectations: Sequence[Expectation],
-    *,
-    hypothesis: str,
-    why: str = "",
-    kind: ExperimentKind = ExperimentKind.TEXTS,
+    expectations: Sequence[str],
+    guess: str,
+    why: str,
 ) -> Experiment:
-    """Texts with what they did, judged against the feature's own firings on `explore`.
+    """Texts with what they did, judged as an investigation judges them.
 
     Raises:
-        ToolError: the feature never fires there, so that nothing can be judged.
+        ToolError: the feature never fires on `explore`, so that nothing can be judged.
 
     """
-    strength = np.sort(bench.index.explore.firings(feature).activation)
-    if not len(strength):
+    view = bench.index.explore
+    corpus = CorpusFit(view, feature)
+    if not corpus.maximum:
         raise ToolError(f"feature {feature} never fires on explore: there is nothing to judge texts by")
-    threshold = STRONG * float(strength[-1])
-    profiles = bench.activations().profiles(feature, texts)
-    tried = tuple(
-        _tried(text, expected, profile, why, threshold, strength)
-        for text, expected, profile in zip(texts, expectations, profiles, strict=True)
-    )
-    return Experiment(hypothesis=hypothesis, kind=kind, tested=tried, threshold=threshold)
-
-
-def _tried(
-    text: str, expected: Expectation, profile: TextProfile, why: str, threshold: float, strength: np.ndarray
-) -> TriedText:
-    largest = profile.activation
-    outcome = Outcome.SILENT if largest <= 0 else Outcome.FIRES if largest > threshold else Outcome.WEAK
-    return TriedText(
-        text=text,
-        expected=expected,
-        why=why,
-        activation=round(largest, 4),
-        quantile=round(float(np.searchsorted(strength, largest)) / len(strength), 4),
-        outcome=outcome,
-        token="" if profile.peak is None else profile.tokens[profile.peak],
-    )
+    pairs = zip(texts, expectations, strict=True)
+    tests = tuple(TextTest(text, Expectation(expected), why) for text, expected in pairs)
+    batch = TestBatch(guess, ExperimentKind.TEXTS, tests)
+    tested = TestedTexts(bench.activations(), feature, view.text)
+    (ran,) = run_experiments([batch], bench.ref(feature), tested, corpus, bench.index.identity)
+    return ran.experiment
 
 
 def _words(tried: TriedText) -> str:

@@ -12,11 +12,14 @@ from typer.core import TyperGroup
 
 import glossator
 from glossator.commands.ablate import ablate_command
+from glossator.commands.ask import ask_command
 from glossator.commands.attribute import attribute_command
+from glossator.commands.chat import chat_command
 from glossator.commands.compare import compare_command
 from glossator.commands.config import config_command
 from glossator.commands.doctor import doctor_command
 from glossator.commands.effects import effects_command
+from glossator.commands.evidence import evidence_command
 from glossator.commands.index import app as index_app
 from glossator.commands.investigations import investigations_app
 from glossator.commands.label import label_command
@@ -66,6 +69,7 @@ app.command("doctor")(doctor_command)
 app.command("label")(label_command)
 app.command("models")(models_command)
 app.command("show")(show_command)
+app.command("evidence")(evidence_command)
 app.command("compare")(compare_command)
 app.command("search")(search_command)
 app.command("steer")(steer_command)
@@ -73,6 +77,8 @@ app.command("effects")(effects_command)
 app.command("ablate")(ablate_command)
 app.command("attribute")(attribute_command)
 app.command("stress")(stress_command)
+app.command("ask")(ask_command)
+app.command("chat")(chat_command)
 app.add_typer(index_app, name="index")
 app.add_typer(investigations_app, name="investigations")
 app.add_typer(memory_app, name="memory")

@@ -63,4 +63,4 @@ def streamed(endpoint: LangChainEndpoint, into: list[str], asked: ChatRequest | 
     asyncio.run(pieces())
 
 
-FULL = Capabilities(schema=True, logprobs=True)
+FULL = Capabilities(schema=True, logprobs=True, tools=True)

@@ -55,7 +55,7 @@ def test_an_answer_in_blocks_is_read_without_its_thinking() -> None:
     [reply] = ask(opened, request(schema=SCHEMA, top_logprobs=3, temperature=0.5))
     assert (reply.text, reply.finish) == ("1", Finish.LENGTH)
     assert (reply.input_tokens, reply.output_tokens, reply.cached_tokens) == (90, 7, 64)
-    assert opened.capabilities == Capabilities()
+    assert opened.capabilities == Capabilities(tools=True)
     assert [r.temperature for r in asked] == [0.5]
 
 

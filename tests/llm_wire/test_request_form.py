@@ -17,8 +17,12 @@ from tests.llm_wire.cassette_server import playing
     [
         ("refuses_temperature", {"temperature"}, FULL),
         ("refuses_max_tokens", {"max_tokens"}, FULL),
-        ("refuses_schema", {"response_format"}, Capabilities(schema=False, logprobs=True)),
-        ("refuses_logprobs", {"logprobs", "top_logprobs"}, Capabilities(schema=True, logprobs=False)),
+        ("refuses_schema", {"response_format"}, Capabilities(schema=False, logprobs=True, tools=True)),
+        (
+            "refuses_logprobs",
+            {"logprobs", "top_logprobs"},
+            Capabilities(schema=True, logprobs=False, tools=True),
+        ),
         ("refuses_unknown_fields", {"chat_template_kwargs", "seed"}, FULL),
     ],
 )
@@ -54,7 +58,7 @@ def test_what_is_ignored_is_noticed() -> None:
     with playing("no_usage") as cassette:
         endpoint = endpoint_of(cassette)
         ask(endpoint, request(schema=SCHEMA, top_logprobs=2))
-        assert endpoint.capabilities == Capabilities(schema=False, logprobs=False)
+        assert endpoint.capabilities == Capabilities(schema=False, logprobs=False, tools=True)
 
 
 def test_a_long_prompt_is_not_taken_for_a_refused_field() -> None:
@@ -70,11 +74,11 @@ def test_a_long_prompt_is_not_taken_for_a_refused_field() -> None:
     ("model", "effort", "capabilities", "temperature"),
     [
         ("gpt-4.1-mini", None, FULL, True),
-        ("gpt-5-mini", "minimal", Capabilities(schema=True, logprobs=False), False),
-        ("gpt-5-2025-08-07", "minimal", Capabilities(schema=True, logprobs=False), False),
+        ("gpt-5-mini", "minimal", Capabilities(schema=True, logprobs=False, tools=True), False),
+        ("gpt-5-2025-08-07", "minimal", Capabilities(schema=True, logprobs=False, tools=True), False),
         ("gpt-5.1", "none", FULL, True),
         ("gpt-5-chat-latest", None, FULL, True),
-        ("o4-mini", "low", Capabilities(schema=True, logprobs=False), False),
+        ("o4-mini", "low", Capabilities(schema=True, logprobs=False, tools=True), False),
     ],
 )
 def test_openais_models_are_known(

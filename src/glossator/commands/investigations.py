@@ -47,7 +47,7 @@ def list_command(
 ) -> None:
     """List investigations: what was asked, how they stand, what they came to and cost."""
     from glossator.investigation_reading import list_investigations
-    from glossator.report.terminal_trace import investigations_table
+    from glossator.report.terminal_investigations import investigations_table
     from glossator.session import Session
 
     with Session(effective.settings) as session:
@@ -146,7 +146,7 @@ def _store(session: Session) -> InvestigationStore:
 
 def _show(session: Session, identity: str, as_json: bool) -> None:
     from glossator.investigation_reading import read_investigation
-    from glossator.report.terminal_trace import render_investigation
+    from glossator.report.terminal_investigations import render_investigation
 
     read = read_investigation(_store(session), identity)
     if wants_json(as_json):

@@ -1,0 +1,88 @@
+"""From what a planner said, or what was found until a limit, to the answer that is shown and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from glossator.agents.orchestrator.action import DraftAnswer
+from glossator.agents.orchestrator.claims import check_claims, facts_as_claims
+from glossator.agents.orchestrator.named_in_text import named_features
+from glossator.agents.orchestrator.situation import Gathered, Situation
+from glossator.agents.orchestrator.surroundings import Surroundings
+from glossator.agents.trace.trace import StepTrace, Trace
+from glossator.records import Answer, Claim, ClaimStanding, Contradiction, LlmSpending, PlannerKind, TraceKind
+
+
+class Ending(NamedTuple):
+    """How the planning of a request ended."""
+
+    planner: PlannerKind
+    stopped: str
+    """The limit that ended it; empty where the planner answered."""
+    spent: LlmSpending
+    seconds: float
+
+
+def finished_answer(
+    situation: Situation,
+    draft: DraftAnswer | None,
+    ending: Ending,
+    trace: Trace,
+    around: Surroundings,
+) -> Answer:
+    """The answer, its claims checked, written to the trace; without a draft the facts speak."""
+    said = draft or DraftAnswer(facts_as_claims(situation.gathered), enough=False)
+    claims = check_claims(said.claims, situation, trace.store)
+    supported = [c for c in claims if c.standing is ClaimStanding.SUPPORTED]
+    answer = Answer(
+        investigation=trace.investigation,
+        request=situation.request,
+        claims=claims,
+        enough=said.enough and bool(supported),
+        tried=tuple(step.in_words() for step in situation.gathered),
+        left_out=(*said.remarks, *_left_out(situation.gathered)),
+        contradictions=tuple(_contradictions(situation, supported, around)),
+        planner=ending.planner,
+        stopped=ending.stopped,
+        spending=ending.spent,
+        seconds=ending.seconds,
+    )
+    # A request that goes on after a limit ends a second time, in a step of another name.
+    ended = f"stopped-{len(situation.gathered)}" if ending.stopped else "answer"
+    with trace.at(ended) as events:
+        _write(answer, events)
+    return answer
+
+
+def _left_out(gathered: Sequence[Gathered]) -> list[str]:
+    told = [(step.call, step.result.left_out) for step in gathered if step.result is not None]
+    return [f"{call.tool}: {words}" for call, words in told if call is not None and words]
+
+
+def _contradictions(
+    situation: Situation, claims: Sequence[Claim], around: Surroundings
+) -> Sequence[Contradiction]:
+    if around.contradictions is None:
+        return ()
+    findings = [f for s in situation.gathered if s.result is not None for f in s.result.findings]
+    cited = {identity for claim in claims for identity in claim.evidence}
+    facts = [f for s in situation.gathered for f in s.facts if f.evidence in cited]
+    named = [i for claim in claims for i in named_features(claim.text)]
+    features = dict.fromkeys(
+        [*named, *(i for fact in facts for i in fact.features if len(fact.features) == 1)]
+    )
+    return around.contradictions(list(features), findings, claims)
+
+
+def _write(answer: Answer, events: StepTrace) -> None:
+    for claim in answer.claims:
+        mark = (
+            "" if claim.standing is ClaimStanding.SUPPORTED else f" [{claim.standing.value}: {claim.remark}]"
+        )
+        payload = claim.model_dump(mode="json")
+        events.add(TraceKind.CLAIM, f"{claim.text}{mark}", payload, evidence=claim.evidence)
+    for contradiction in answer.contradictions:
+        events.add(TraceKind.CLAIM, f"contradiction: {contradiction.words}")
+    words = f"{len(answer.claims)} claims" if answer.enough else "not enough evidence"
+    events.add(TraceKind.FINISHED, words, answer.model_dump(mode="json"), spent=answer.spending)
