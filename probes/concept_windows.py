@@ -27,7 +27,9 @@ PER_DOCUMENT = 4
 FAR_SHARE = 0.6
 """Windows without the concept come from this least near part of the pool."""
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_EMPTY_WORDS = frozenset("about and are for from how into its not that the their this was were what with".split())
+_EMPTY_WORDS = frozenset(
+    "about and are for from how into its not that the their this was were what with".split()
+)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from glossator.agents.memory_use.ground import Ground
 from glossator.agents.memory_use.meanings import Claims, Meaning, gather_claims
 from glossator.agents.memory_use.same_text import plain_words
 from glossator.memory.ledger import Ledger
-from glossator.records import Claim, Contradiction, FeatureNames, Finding
+from glossator.records import Contradiction, FeatureNames
 
 SAYS_THE_SAME = 0.9
 """Cosine above which a claim says what a refuted one said."""
@@ -56,16 +56,10 @@ class ContradictionCheck:
             texts: its claims in words; one that repeats what was refuted of these features is named
                 `claim 1`, `claim 2` … in the order of `texts`.
         """
-        return await asyncio.to_thread(self._found, features, texts)
+        return await asyncio.to_thread(self.found, features, texts)
 
-    def __call__(
-        self, features: Sequence[int], findings: Sequence[Finding], claims: Sequence[Claim]
-    ) -> tuple[Contradiction, ...]:
-        """The same for an answer whose new `findings` are in the ledger already; blocks."""
-        named = [f for finding in findings for f in finding.features]
-        return self._found([*features, *named], [claim.text for claim in claims])
-
-    def _found(self, features: Sequence[int], texts: Sequence[str]) -> tuple[Contradiction, ...]:
+    def found(self, features: Sequence[int], texts: Sequence[str]) -> tuple[Contradiction, ...]:
+        """As `of`, blocking."""
         claims = gather_claims(self._ledger, self._names, sorted(set(features)))
         return (*find_contradictions(claims, self._ground), *_repeated(claims, texts))
 

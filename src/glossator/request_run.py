@@ -14,7 +14,15 @@ from glossator.agents.trace.trace import Listener, Trace
 from glossator.errors import SettingsError, UserError
 from glossator.investigation_files import held
 from glossator.memory.investigation_store import InvestigationStore, StoredInvestigation
-from glossator.records import Answer, FeatureInvestigation, FeatureNames, PlannerKind
+from glossator.records import (
+    Answer,
+    Claim,
+    Contradiction,
+    FeatureInvestigation,
+    FeatureNames,
+    Finding,
+    PlannerKind,
+)
 from glossator.session import Session
 
 if TYPE_CHECKING:
@@ -82,7 +90,7 @@ class RequestDesk:
         planner = self._planner()
         facts = {
             "planner": planner.kind.value,
-            "budget": str(self._models.limits),
+            "budget": self._models.budget,
             "models": self._models.work(),
         }
         names = FeatureNames(*self._session.names())
@@ -175,13 +183,23 @@ class RequestDesk:
     async def _run(
         self, identity: str, request: str, continues: str, planner: Planner, stop: Callable[[], bool]
     ) -> Answer:
+        from glossator.agents.memory_use.contradictions import ContradictionCheck
         from glossator.agents.orchestrator.conversation import earlier_exchanges
         from glossator.agents.orchestrator.loop import answer_request
         from glossator.agents.orchestrator.surroundings import Surroundings
         from glossator.memory.finding_store import FindingStore
+        from glossator.memory_session import contradiction_ground
+
+        ledger, names = self._session.ledger(), FeatureNames(*self._session.names())
+        check = ContradictionCheck(ledger, names, contradiction_ground(self._session))
+
+        def contradicting(
+            features: Sequence[int], findings: Sequence[Finding], claims: Sequence[Claim]
+        ) -> Sequence[Contradiction]:
+            return check.found(features, [*(f.text for f in findings), *(c.text for c in claims)])
 
         trace = Trace(self.store, identity, self._ledger_run, self._listeners)
-        around = Surroundings(self._calls, FindingStore(self._session.ledger()), stop=stop)
+        around = Surroundings(self._calls, FindingStore(ledger), contradicting, stop)
         with held(self._session.settings.home, identity):
             return await answer_request(
                 request,

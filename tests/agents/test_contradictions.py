@@ -18,8 +18,6 @@ from glossator.probes.planted_rules import TokenSetRule
 from glossator.probes.planted_truth import PlantedSubject, planted_firings, planted_text
 from glossator.probes.split_view import ExploreView
 from glossator.records import (
-    Claim,
-    ClaimStanding,
     Contradiction,
     Evidence,
     EvidenceKind,
@@ -196,16 +194,6 @@ def test_an_answer_is_held_against_the_ledger(tmp_path: Path) -> None:
     assert of([ANIMALS], "it fires on felines") == []
     assert of([DOGS], "felinesque") == []
     assert of([], "felines") == []
-
-
-def test_a_planner_hands_over_its_claims_and_findings(tmp_path: Path) -> None:
-    check = ContradictionCheck(ledger_with(tmp_path), NAMES, WORDING)
-    claim = Claim(text="it means felines", evidence=("e-1",), standing=ClaimStanding.SUPPORTED)
-    (said,) = check([DOGS], [], [claim])
-    assert said.first == "claim 1"
-    new = Finding.of(*NAMES, (CATS,), FindingKind.MEANING, "cats", evidence=("e-1",))
-    assert ['"law"' in c.words for c in check([], [new], [])] == [True]
-    assert check([], [], [claim]) == ()
 
 
 @pytest.mark.parametrize("text", ["it isn't felines", "never felines", "Not felines"])
