@@ -15,7 +15,7 @@ from glossator.agents.trace.audit_experiments import (
     untested_beliefs,
 )
 from glossator.agents.trace.audit_flag import AuditFlag, AuditKind, flagged
-from glossator.agents.trace.reading import call_in, claims_in, quantiles_in, result_of, verdict_in
+from glossator.agents.trace.reading import call_in, claims_in, facts_in, quantiles_in, result_of, verdict_in
 from glossator.records import Answer, StoredEvent, TraceEvent, TraceKind, VerdictKind
 
 __all__ = ["AuditFlag", "AuditKind", "audit"]
@@ -77,16 +77,16 @@ def _said(event: TraceEvent) -> Generator[tuple[str, tuple[str, ...]]]:
 
 
 def _cherry_picked(trace: Sequence[TraceEvent]) -> Generator[AuditFlag]:
-    lowest: dict[str, float] = {}
-    for event in trace:
-        quantiles = quantiles_in(event) if event.kind is TraceKind.TOOL_RESULT else []
-        for identity in event.evidence if quantiles else ():
-            lowest[identity] = min(quantiles)
+    """Claims that say more than a tool did, from nothing but windows, of which none was a weak one."""
+    results = [e for e in trace if e.kind is TraceKind.TOOL_RESULT]
+    lowest = {i: min(found) for e in results if (found := quantiles_in(e)) for i in e.evidence}
     if not lowest or min(lowest.values()) < WEAK_BELOW:
         return
+    stated = {text for e in results for text in facts_in(e)}
     for event in trace:
         for claim in claims_in(event) if event.kind is TraceKind.CLAIM else ():
-            if claim.evidence and all(i in lowest for i in claim.evidence):
+            rests = claim.evidence and all(i in lowest for i in claim.evidence)
+            if rests and claim.text not in stated and not claim.text.startswith("window "):
                 words = (
                     f"the claim {claim.text!r} rests on windows above quantile "
                     f"{min(lowest[i] for i in claim.evidence):.2f} alone; weaker firings were not looked at"
