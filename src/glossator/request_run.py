@@ -196,7 +196,9 @@ class RequestDesk:
         def contradicting(
             features: Sequence[int], findings: Sequence[Finding], claims: Sequence[Claim]
         ) -> Sequence[Contradiction]:
-            return check.found(features, [*(f.text for f in findings), *(c.text for c in claims)])
+            # New findings are in the ledger by now; as texts, refuted ones would be held against themselves.
+            named = [i for f in findings for i in f.features]
+            return check.found([*features, *named], [c.text for c in claims])
 
         trace = Trace(self.store, identity, self._ledger_run, self._listeners)
         around = Surroundings(self._calls, FindingStore(ledger), contradicting, stop)

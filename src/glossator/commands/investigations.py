@@ -79,7 +79,7 @@ def resume_command(identity: Identity, *, effective: EffectiveSettings, as_json:
 
     with Session(effective.settings) as session:
         stored = _store(session).find(identity)
-        if stored.state == "finished":
+        if _is_over(session, stored):
             note(f"{stored.id} is finished: nothing is left to do")
         else:
             _resume(session, stored)
@@ -115,6 +115,17 @@ def export_command(
     if json_file is not None:
         write_file(json_file, trace_json(*read) + "\n")
     note("; ".join(f"wrote {str(path)!r}" for path in (html, json_file) if path is not None))
+
+
+def _is_over(session: Session, stored: StoredInvestigation) -> bool:
+    """Finished, and not by a limit that cut an answer short."""
+    from glossator.agents.trace.reading import result_in
+    from glossator.records import Answer
+
+    if stored.state != "finished":
+        return False
+    result = result_in(_store(session).events(stored.id))
+    return not (isinstance(result, Answer) and result.stopped)
 
 
 def _resume(session: Session, stored: StoredInvestigation) -> None:

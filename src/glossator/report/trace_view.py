@@ -229,11 +229,9 @@ def _feature_view(result: FeatureInvestigation) -> ResultView:
         Row("Minimal context", f"“{safe_text(m.kept)}” keeps {m.share:.0%} of “{safe_text(m.text)}”")
         for m in result.minimal
     ]
+    rows += [Row("Tried", safe_text(words)) for words in result.verdict.tried]
     said = safe_text(result.explanation.text) if result.explanation else ""
-    return ResultView(
-        said, result.verdict.kind.value, safe_text(result.verdict.reason), tuple(rows), (),
-        tuple(map(safe_text, result.verdict.tried)),
-    )  # fmt: skip
+    return ResultView(said, result.verdict.kind.value, safe_text(result.verdict.reason), tuple(rows), (), ())
 
 
 def _answer_view(answer: Answer) -> ResultView:
