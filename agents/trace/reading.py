@@ -110,7 +110,7 @@ def spent_in(events: Sequence[StoredEvent]) -> LlmSpending | None:
     if result is not None and (result.spending.calls or result.spending.cached):
         return result.spending
     spent = [s.event.spent for s in events if s.event.spent is not None]
-    if not spent:
+    if not any(s.calls or s.cached for s in spent):
         return None
     known = [s.usd for s in spent if s.usd is not None]
     return LlmSpending(

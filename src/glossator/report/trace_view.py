@@ -179,7 +179,8 @@ def _step_views(events: Sequence[StoredEvent], names: dict[str, str]) -> tuple[S
         trouble = any(e.kind in (TraceKind.TOOL_ERROR.value, TraceKind.FAILED.value) for e in shown)
         words = shown[-1].words if shown else "nothing was noted"
         at = own[0].at[11:19]
-        views.append(StepView(safe_text(name), f"step-{place}", at, words, opened, trouble, shown))
+        is_open = opened and bool(shown)
+        views.append(StepView(safe_text(name), f"step-{place}", at, words, is_open, trouble, shown))
     return tuple(views)
 
 
