@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ from glossator.agents.llm_calls.answer_parsing import schema_of
 from glossator.agents.llm_calls.budget import Limits
 from glossator.agents.llm_calls.scripted_chat import (
     Asked,
-    Script,
     ScriptedChat,
+    always,
     by_form,
     marked_parts,
     verdicts,
@@ -93,7 +93,7 @@ class World:
     ) -> FeatureInvestigation:
         """Run or resume one investigation; `keep` keeps checkpoints in a file."""
         identity = identity or self.begin(feature)
-        calls, _ = room_of(model or ScriptedChat(lambda _: 1 / 0), CallStore(self.ledger), budget)
+        calls, _ = room_of(model or ScriptedChat(always("")), CallStore(self.ledger), budget)
         room = self.preparation.room
         bench = InvestigatorBench(
             preparation=self.preparation,
@@ -184,10 +184,10 @@ def true_challenge(asked: Asked) -> str:
     return json.dumps({"pairs": [pair], "edges": [*edges, {"text": "the tower", "fires": False, "why": ""}]})
 
 
-def model_of(script: Script | None = None, **others: Say) -> ScriptedChat:
-    """The oracle, but for the answers that are given."""
+def model_of(others: Mapping[str, Say] | None = None) -> ScriptedChat:
+    """The oracle, but for the answers that are given, by the name of their form."""
     forms: dict[str, Say] = {HYPOTHESES: true_claims, TESTS: true_tests, CHALLENGE: true_challenge}
-    return ScriptedChat(by_form(script or verdicts(fits), forms | others))
+    return ScriptedChat(by_form(verdicts(fits), forms | dict(others or {})))
 
 
 def everything_said(model: ScriptedChat) -> str:

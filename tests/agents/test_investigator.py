@@ -168,20 +168,26 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("read", [False, True])
-@pytest.mark.parametrize("lie", LIES.values(), ids=LIES.keys())
+READ = ("another meaning", "words and predicate apart", "words alone", "half a character")
+"""Lies that a reader is put before as well."""
+
+
+@pytest.mark.parametrize(
+    ("lie", "read"),
+    [(lie, read) for lie in LIES for read in (False, True) if not read or lie in READ],
+)
 def test_no_false_label_is_accepted(alone: World, lie: str, read: bool) -> None:
-    def contradictory(asked: object) -> str:
+    def contradictory(asked: Asked) -> str:
         text = {"hypothesis": 1, "text": "they see a ship by night"}
         far = {"hypothesis": 99, "text": "the man go", "fires": True}
         return json.dumps({"tests": [text | {"fires": True}, text | {"fires": False}, far]})
 
-    model = model_of(**{HYPOTHESES: lambda _: lie, TESTS: contradictory, CHALLENGE: lambda _: "no"})
+    model = model_of({HYPOTHESES: lambda _: LIES[lie], TESTS: contradictory, CHALLENGE: lambda _: "no"})
     result = alone.investigate(SEA, model, read=read)
     assert true_or_not_accepted(result), result.explanation
 
 
-@pytest.mark.parametrize("say", [always("I cannot."), always(""), always("[" * 3000), always("yes, 1")])
+@pytest.mark.parametrize("say", [always("I cannot."), always("[" * 3000)])
 def test_models_that_say_nothing_leave_the_embedded_label(world: World, say: Callable[..., object]) -> None:
     model = ScriptedChat(say)  # type: ignore[arg-type]
     result = world.investigate(SEA, model)
@@ -194,11 +200,10 @@ def test_models_that_say_nothing_leave_the_embedded_label(world: World, say: Cal
 def test_wrong_first_guesses_are_refuted_and_corrected(alone: World) -> None:
     firsts = claim_answer(('the word "ship"', ["ship"]), ("houses", ["house"]))
 
-    def guess(asked: object) -> str:
-        said = asked.question  # type: ignore[attr-defined]
-        return true_claims(asked) if "Wrong on:" in said else firsts  # type: ignore[arg-type]
+    def guess(asked: Asked) -> str:
+        return true_claims(asked) if "Wrong on:" in asked.question else firsts
 
-    result = alone.investigate(SEA, model_of(**{HYPOTHESES: guess}))
+    result = alone.investigate(SEA, model_of({HYPOTHESES: guess}))
     assert result.verdict.kind is VerdictKind.ACCEPTED
     assert result.hypotheses[0].origin is HypothesisOrigin.REFINED
     assert result.hypotheses[0].parents
@@ -208,8 +213,8 @@ def test_wrong_first_guesses_are_refuted_and_corrected(alone: World) -> None:
 @pytest.mark.parametrize(
     ("limits", "stopped"),
     [
-        (InvestigationLimits(rounds=1, decided=0.9999), StopReason.STEPS),
-        (InvestigationLimits(texts=3, decided=0.9999), StopReason.STEPS),
+        (InvestigationLimits(rounds=1, decided=1 - 1e-12), StopReason.STEPS),
+        (InvestigationLimits(texts=3, decided=1 - 1e-12), StopReason.STEPS),
         (InvestigationLimits(seconds=1e-6), StopReason.TIME),
     ],
 )
@@ -227,7 +232,7 @@ def test_limits_are_reasons_not_errors(
     assert len(tried) <= limits.texts
 
 
-@pytest.mark.parametrize("calls", [0, 1, 2, 3, 5])
+@pytest.mark.parametrize("calls", [0, 1, 3, 5])
 def test_a_spent_budget_ends_in_computed_scores(world: World, calls: int) -> None:
     budget = Limits(calls=calls) if calls else Limits(tokens=1)
     result = world.investigate(SEA, model_of(), read=True, budget=budget)
@@ -269,7 +274,7 @@ def test_memory_is_shown_as_notes_that_may_be_wrong(world: World) -> None:
 
 
 def test_the_embedded_label_always_competes(world: World) -> None:
-    result = world.investigate(SEA, model_of(**{HYPOTHESES: lambda _: claim_answer(("houses", ["house"]))}))
+    result = world.investigate(SEA, model_of({HYPOTHESES: lambda _: claim_answer(("houses", ["house"]))}))
     embedded = next(h for h in result.hypotheses if h.author.startswith("embedded"))
     assert embedded.origin is HypothesisOrigin.PROPOSED
     assert isinstance(result.explanation, Explanation)
@@ -302,7 +307,7 @@ def test_orders_in_texts_are_data(tmp_path: Path) -> None:
         return json.dumps({"tests": tests})
 
     world = World(planted, silent_analyst(planted), tmp_path / "world")
-    model = model_of(**{HYPOTHESES: obedient, TESTS: text})
+    model = model_of({HYPOTHESES: obedient, TESTS: text})
     result = world.investigate(SEA, model, read=True)
     assert "BANANA" in everything_said(model)
     assert result.verdict.kind is not VerdictKind.ACCEPTED

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from jaxtyping import Float
 
 from glossator.agents.firing_facts import STRONG
 from glossator.agents.investigator.admitting import admit
@@ -57,7 +59,7 @@ class Counting(TextActivations):
 
     ran = 0
 
-    def profiles(self, feature: int, texts: list[str]) -> list[TextProfile]:  # type: ignore[override]
+    def profiles(self, feature: int, texts: Sequence[str]) -> list[TextProfile]:
         self.ran += len(texts)
         return super().profiles(feature, texts)
 
@@ -171,10 +173,10 @@ def test_a_predicate_holds_where_a_token_that_counts_fits(
 class OneToken:
     """Reads every text as one row of whole words."""
 
-    def __call__(self, feature: int, texts: list[str]) -> np.ndarray:
+    def __call__(self, feature: int, texts: Sequence[str]) -> Float[np.ndarray, " texts"]:
         return np.ones(len(texts), np.float32)
 
-    def profiles(self, feature: int, texts: list[str]) -> list[TextProfile]:
+    def profiles(self, feature: int, texts: Sequence[str]) -> list[TextProfile]:
         return [TextProfile(tuple(t.split()), np.ones(len(t.split()), np.float32)) for t in texts]
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from glossator.agents.feature_preparation import FeaturePreparation
 from glossator.agents.investigator.graph import STEPS
+from glossator.agents.llm_calls.scripted_chat import ScriptedChat
 from glossator.errors import EndpointError
 from glossator.memory.finding_store import FindingStore
-from glossator.records import FeatureInvestigation, TraceEvent, TraceKind
+from glossator.records import FeatureInvestigation, Finding, TraceEvent, TraceKind
 from tests.agents.investigator_fixtures import (
     HYPOTHESES,
     NAMES,
@@ -39,10 +40,10 @@ def preparation(planted: PlantedIndex) -> FeaturePreparation:
     return silent_analyst(planted)
 
 
-def model():
+def model() -> ScriptedChat:
     """Wrong at first, so that claims are refined."""
     firsts = claim_answer(('the word "ship"', ["ship"]))
-    return model_of(**{HYPOTHESES: lambda a: true_claims(a) if "Wrong on:" in a.question else firsts})
+    return model_of({HYPOTHESES: lambda a: true_claims(a) if "Wrong on:" in a.question else firsts})
 
 
 class Whole:
@@ -52,7 +53,7 @@ class Whole:
         self.model = model()
         self.result: FeatureInvestigation = world.investigate(SEA, self.model, read=True, keep=True)
         self.events = [s.event for s in world.stored(self.result.id)]
-        self.findings = {s.finding for s in FindingStore(world.ledger).all(NAMES)}
+        self.findings = found_in(world)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,11 @@ def whole(
     planted: PlantedIndex, preparation: FeaturePreparation, tmp_path_factory: pytest.TempPathFactory
 ) -> Whole:
     return Whole(World(planted, preparation, tmp_path_factory.mktemp("whole")))
+
+
+def found_in(world: World) -> dict[str, Finding]:
+    stored = FindingStore(world.ledger).all(NAMES)
+    return {s.finding.id: s.finding for s in stored}
 
 
 def last_of(events: list[TraceEvent], step: str) -> int:
@@ -71,7 +77,7 @@ def test_every_kind_of_step_is_taken(whole: Whole) -> None:
     assert taken == set(STEPS)
 
 
-@pytest.mark.parametrize("at_the_end", [False, True])
+@pytest.mark.parametrize("at_the_end", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize("name", STEPS)
 def test_killed_and_resumed(
     planted: PlantedIndex,
@@ -103,7 +109,7 @@ def test_killed_and_resumed(
     assert again <= {step}
     stored = [(s.event.step, s.event.number, s.event.kind) for s in world.stored(identity)]
     assert sorted(stored) == sorted((e.step, e.number, e.kind) for e in whole.events)
-    assert {s.finding for s in FindingStore(world.ledger).all(NAMES)} == whole.findings
+    assert found_in(world) == whole.findings
     assert world.store.find(identity).state == "finished"
     assert len(world.ledger.card_history(result.feature)) == 1
 
