@@ -113,18 +113,26 @@ class FeaturePreparation:
         Raises:
             UnknownNameError: for an index that the dictionary does not have.
         """
-        neighbours = FeatureNeighbours(
+        neighbours = self.neighbours(ref)
+        shown = self.shown(ref, neighbours)
+        unfit = unfit_to_explain(self.room.facts(ref))
+        return PreparedFeature(ref, unfit, report or self.analysed(ref), neighbours, shown)
+
+    def neighbours(self, ref: FeatureRef) -> FeatureNeighbours:
+        """The features nearest to `ref`, whose windows make hard negatives."""
+        return FeatureNeighbours(
             by_direction=tuple(
                 nearest_by_direction(self._dictionary.directions(), ref.index, NEIGHBOURS).indices.tolist()
             ),
             by_coactivation=tuple(self.index.coactivation(ref.index, NEIGHBOURS).indices.tolist()),
         )
-        shown = gather_evidence(
+
+    def shown(self, ref: FeatureRef, neighbours: FeatureNeighbours) -> FeatureEvidence:
+        """What a card shows of `ref`, measured on `explore`."""
+        return gather_evidence(
             self.index, ref, self._effects(ref.index), neighbours,
             pool=self.explore_pool, embedder=self.room.embedder, settings=self._shown,
         )  # fmt: skip
-        unfit = unfit_to_explain(self.room.facts(ref))
-        return PreparedFeature(ref, unfit, report or self.analysed(ref), neighbours, shown)
 
     @cached_property
     def explore_pool(self) -> WindowPool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glossator.agents.tools.causal_tools import causal_tools
 from glossator.agents.tools.comparison_tools import comparison_tools
 from glossator.agents.tools.experiment_tools import experiment_tools
 from glossator.agents.tools.feature_tools import feature_tools
@@ -24,6 +25,7 @@ def catalogue(bench: Workbench) -> Catalogue:
         *relation_tools(bench),
         *comparison_tools(bench),
         *memory_tools(bench),
+        *causal_tools(bench),
         *labelling_tools(bench),
     ]
     return {tool.name: tool for tool in tools}

@@ -139,6 +139,14 @@ def of_dictionary(
     return DictionaryEvidence.of(bench.names, tuple(features), kind, recipe, payload)
 
 
+def embedder_of(bench: Workbench) -> str | None:
+    """What changes whenever embeddings do; None where there is no embedder."""
+    fingerprint = getattr(bench.embedder, "fingerprint", None)
+    if callable(fingerprint):
+        return str(fingerprint())
+    return None if bench.embedder is None else bench.embedder.name
+
+
 def number(value: float | np.floating[Any]) -> float:
     """`value` to four digits, as payloads hold it: bf16 has no more."""
     return float(f"{float(value):.4g}")

@@ -10,6 +10,7 @@ import numpy as np
 
 from glossator.agents.tools.evidence_summary import about, features_of, summary_lines
 from glossator.agents.tools.measuring import (
+    embedder_of,
     number,
     of_dictionary,
     paged,
@@ -98,7 +99,7 @@ def recall(bench: Workbench, given: RecallAsked, ranks: Ranks | None = None) -> 
     about_features = sorted({f for r in page.rows for f in r.stored.finding.features})
     evidence = of_dictionary(
         bench, about_features, EvidenceKind.RECALL, RECALL, given,
-        {"held": len(stored), "near": len(near), "rows": rows},
+        {"held": len(stored), "near": len(near), "rows": rows}, embedder=embedder_of(bench),
     )  # fmt: skip
     facts = tuple(Fact(_said(r), evidence.id, r.stored.finding.features) for r in page.rows)
     if not facts:

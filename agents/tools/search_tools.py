@@ -11,6 +11,7 @@ from glossator.agents.tools.known_labels import Labels, called, known_labels, la
 from glossator.agents.tools.measuring import (
     PAGE,
     Paged,
+    embedder_of,
     number,
     of_dictionary,
     page_start,
@@ -99,7 +100,7 @@ def by_meaning(bench: Workbench, given: SearchByMeaning) -> ToolResult:
     rows = [{**label_row(labels, feature), "similarity": number(value)} for feature, value in shown]
     evidence = of_dictionary(
         bench, [feature for feature, _ in shown], EvidenceKind.SEARCH, BY_MEANING, given,
-        {"labelled": len(standing), "rows": rows}, embedder=_embedder_of(bench),
+        {"labelled": len(standing), "rows": rows}, embedder=embedder_of(bench),
     )  # fmt: skip
     facts = [
         Fact(f"{called(labels, feature)}, similarity {value:.2f} to the words", evidence.id, (feature,))
@@ -201,11 +202,3 @@ def _nearest(
     cosine = points[1:] @ points[0]
     order = np.argsort(-cosine, kind="stable")[:k]
     return [(standing[i].feature, float(cosine[i])) for i in order]
-
-
-def _embedder_of(bench: Workbench) -> str | None:
-    """What changes whenever the embeddings do."""
-    fingerprint = getattr(bench.embedder, "fingerprint", None)
-    if callable(fingerprint):
-        return str(fingerprint())
-    return None if bench.embedder is None else bench.embedder.name

@@ -19,6 +19,7 @@ from glossator.commands.compare import compare_command
 from glossator.commands.config import config_command
 from glossator.commands.doctor import doctor_command
 from glossator.commands.effects import effects_command
+from glossator.commands.evidence import evidence_command
 from glossator.commands.index import app as index_app
 from glossator.commands.label import label_command
 from glossator.commands.memory import memory_app
@@ -67,6 +68,7 @@ app.command("doctor")(doctor_command)
 app.command("label")(label_command)
 app.command("models")(models_command)
 app.command("show")(show_command)
+app.command("evidence")(evidence_command)
 app.command("compare")(compare_command)
 app.command("search")(search_command)
 app.command("steer")(steer_command)

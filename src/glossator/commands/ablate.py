@@ -31,7 +31,7 @@ def ablate_command(
     as_json: JsonFlag = False,
 ) -> None:
     """Take a feature away from a text, and show what each token loses."""
-    from glossator.ablation_run import ablation_by, checked_text, run_ablation
+    from glossator.agents.causal.ablation_run import ablation_by, checked_text, run_ablation
     from glossator.causal_session import CausalSession
     from glossator.report.progress import TaskProgress
     from glossator.report.terminal_ablation import render_ablation
@@ -40,7 +40,7 @@ def ablate_command(
     kind, text = ablation_by(by), checked_text(text)
     with TaskProgress() as progress, Session(effective.settings, progress) as session:
         causal = CausalSession(session, "ablate", feature)
-        found = run_ablation(causal, text, kind)
+        found = run_ablation(causal.work, text, kind)
     if wants_json(as_json):
         about = {"evidence": found.evidence, "feature": causal.ref.model_dump(mode="json"), "by": by}
         print_json_line({**about, **found.findings.model_dump(mode="json")})

@@ -28,7 +28,7 @@ def attribute_command(
     as_json: JsonFlag = False,
 ) -> None:
     """Show a feature's direct effect on a token's logit, and the heads that made it fire."""
-    from glossator.ablation_run import checked_text, run_attribution
+    from glossator.agents.causal.ablation_run import checked_text, run_attribution
     from glossator.causal_session import CausalSession
     from glossator.report.progress import TaskProgress
     from glossator.report.terminal_ablation import render_attribution
@@ -37,7 +37,7 @@ def attribute_command(
     text = checked_text(text)
     with TaskProgress() as progress, Session(effective.settings, progress) as session:
         causal = CausalSession(session, "attribute", feature)
-        found = run_attribution(causal, text, token)
+        found = run_attribution(causal.work, text, token)
     if wants_json(as_json):
         about = {"evidence": found.evidence, "feature": causal.ref.model_dump(mode="json")}
         print_json_line({**about, **found.findings.model_dump(mode="json")})

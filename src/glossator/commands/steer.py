@@ -42,18 +42,18 @@ def steer_command(
     as_json: JsonFlag = False,
 ) -> None:
     """Continue prompts clean, steered, and under a random direction of the same norm."""
+    from glossator.agents.causal.steering_run import SteeringAsked, run_steering
     from glossator.causal_session import CausalSession
     from glossator.report.progress import TaskProgress
     from glossator.report.terminal_steering import render_steering
     from glossator.session import Session
-    from glossator.steering_run import SteeringAsked, run_steering
 
     asked = SteeringAsked.checked(
         prompts, strength=strength, tokens=length, samples=samples, temperature=temperature,
         random_directions=random, positions=positions,
     )  # fmt: skip
     with TaskProgress() as progress, Session(effective.settings, progress) as session:
-        steered = run_steering(CausalSession(session, "steer", feature), asked, progress)
+        steered = run_steering(CausalSession(session, "steer", feature).work, asked, progress)
     if wants_json(as_json):
         print_json_line({"evidence": steered.evidence, **steered.findings.model_dump(mode="json")})
     else:

@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from glossator.agents.causal.steering import CLEAN, STEERED, Continuation, SteeredPrompt, SteeringColumn
+from glossator.agents.causal.steering_run import SteeringFindings
+from glossator.agents.causal.steering_strength import StrengthUsed
 from glossator.report.token_marks import safe_text, token_text
 from glossator.report.wording import NOTHING, activation_words
-from glossator.steering_run import SteeringFindings
-from glossator.steering_strength import StrengthUsed
 
 _CONCEPT_STYLE = "black on rgb(230,159,0)"
 """Okabe and Ito's orange, as firing tokens have it on a card."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from glossator.causal_session import CausalSession
+from glossator.agents.causal.causal_work import CausalWork
 from glossator.errors import UserError
 from glossator.probes.interventions.intervention import EVERYWHERE, LAST_ONWARD, Positions
 from glossator.probes.interventions.runs import Prompt
@@ -49,7 +49,7 @@ def counted_positions(positions: Positions) -> Positions:
     return LAST_ONWARD if positions.stop == 0 else positions
 
 
-def resolve_strength(causal: CausalSession, text: str, positions: Positions) -> StrengthUsed:
+def resolve_strength(causal: CausalWork, text: str, positions: Positions) -> StrengthUsed:
     """The strength that `text` asks for, with the KL that it reaches on `validate`.
 
     Raises:
@@ -69,7 +69,7 @@ def resolve_strength(causal: CausalSession, text: str, positions: Positions) -> 
     return _used(causal, text, asked.multiple, kl, len(prompts))
 
 
-def validate_prompts(causal: CausalSession) -> tuple[Prompt, ...]:
+def validate_prompts(causal: CausalWork) -> tuple[Prompt, ...]:
     """Prompts of `validate` of every family, on which strengths are tuned."""
     bench, settings = causal.bench, causal.bench.settings
     drawn = draw_prompts(
@@ -79,21 +79,21 @@ def validate_prompts(causal: CausalSession) -> tuple[Prompt, ...]:
     return tuple(prompt.ids for prompt in drawn)
 
 
-def unsafe(causal: CausalSession, prompts: Sequence[Prompt], multiple: float) -> UserError:
+def unsafe(causal: CausalWork, prompts: Sequence[Prompt], multiple: float) -> UserError:
     """The error for a strength at which the subject gives infinities or NaN, with the largest safe one."""
     sign, upper, safe = (-1 if multiple < 0 else 1), min(abs(multiple), _LARGEST), 0.0
     while safe == 0 and upper > 1e-6:  # each call looks twelve powers of ten down
         safe = largest_safe_multiple(causal.bench.runs, prompts, causal.steered, sign, upper)
         upper /= 1e12
     advice = f"the largest safe strength found is {sign * safe:.3g}x" if safe else "no strength is safe"
-    subject = causal.session.subject
+    subject = causal.bench.runs.subject
     return UserError(
         f"the strength {multiple:g}x of feature {causal.ref.index} makes {subject.name} give infinities or "
         f"NaN: {advice}"
     )
 
 
-def _tuned(causal: CausalSession, text: str, asked: Strength, positions: Positions) -> StrengthUsed:
+def _tuned(causal: CausalWork, text: str, asked: Strength, positions: Positions) -> StrengthUsed:
     """Matched to a KL; the calibration is stored, and taken from the ledger where it stands there."""
     assert asked.kl is not None, "asked for by KL"
     counted = counted_positions(positions)
@@ -112,7 +112,7 @@ def _tuned(causal: CausalSession, text: str, asked: Strength, positions: Positio
     return used.model_copy(update={"target": target, "evidence": stored[-1].id})
 
 
-def _used(causal: CausalSession, text: str, multiple: float, kl: float, n: int) -> StrengthUsed:
+def _used(causal: CausalWork, text: str, multiple: float, kl: float, n: int) -> StrengthUsed:
     activation = multiple * causal.steered.max_activation
     return StrengthUsed(
         asked=text, multiple=multiple, activation=activation,

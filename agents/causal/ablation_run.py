@@ -8,7 +8,7 @@ import torch
 
 from glossator.agents.causal.ablation import AblationFindings, AblationSettings, ablate_text
 from glossator.agents.causal.attribution import AttributionFindings, attribute_text
-from glossator.causal_session import CausalSession
+from glossator.agents.causal.causal_work import CausalWork
 from glossator.errors import SettingsError, UserError
 from glossator.probes.interventions.intervention import Ablation
 from glossator.records import EvidenceKind
@@ -42,7 +42,7 @@ def ablation_by(word: str) -> Ablation:
     return Ablation(word)
 
 
-def run_ablation(causal: CausalSession, text: str, by: Ablation) -> StoredAblation:
+def run_ablation(causal: CausalWork, text: str, by: Ablation) -> StoredAblation:
     """Measure what `text` loses without the feature, and store it.
 
     Raises:
@@ -60,7 +60,7 @@ def run_ablation(causal: CausalSession, text: str, by: Ablation) -> StoredAblati
     return StoredAblation(findings, evidence.id)
 
 
-def run_attribution(causal: CausalSession, text: str, word: str | None) -> StoredAttribution:
+def run_attribution(causal: CausalWork, text: str, word: str | None) -> StoredAttribution:
     """Attribute the feature on `text`, and store it.
 
     Raises:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
+from glossator.agents.causal.causal_work import CausalWork
 from glossator.agents.causal.steering import SteeredPrompt, SteeringSettings, steer_prompts
-from glossator.causal_session import CausalSession
+from glossator.agents.causal.steering_strength import POSITIONS, StrengthUsed, resolve_strength, unsafe
 from glossator.errors import ProbeError, SettingsError, UserError
 from glossator.probes.interventions.strength_text import parse_strength
 from glossator.records import EvidenceKind, FeatureRef, Record, SiteRef
-from glossator.report.progress import TaskProgress
-from glossator.steering_strength import POSITIONS, StrengthUsed, resolve_strength, unsafe
 
 _FAR = 2.0
 """Where the KL at a prompt is so many times above or below that on `validate`, the user is told."""
@@ -73,6 +72,24 @@ class SteeringAsked(NamedTuple):
         return cls(tuple(prompts), strength, positions, settings)
 
 
+@runtime_checkable
+class StagedProgress(Protocol):
+    """Hears how far long work has come."""
+
+    def stage(self, name: str, unit: str) -> None:
+        """What begins, and what is counted."""
+        ...
+
+    def advance(self, done: int, total: int | None) -> None:
+        """What is done of how much."""
+        ...
+
+
+class _Silent:
+    def stage(self, name: str, unit: str) -> None: ...
+    def advance(self, done: int, total: int | None) -> None: ...
+
+
 class StoredSteering(NamedTuple):
     """Findings, and the id that they are stored under."""
 
@@ -80,7 +97,9 @@ class StoredSteering(NamedTuple):
     evidence: str
 
 
-def run_steering(causal: CausalSession, asked: SteeringAsked, progress: TaskProgress) -> StoredSteering:
+def run_steering(
+    causal: CausalWork, asked: SteeringAsked, progress: StagedProgress | None = None
+) -> StoredSteering:
     """Find the strength, continue the prompts and store what came out.
 
     Raises:
@@ -90,6 +109,7 @@ def run_steering(causal: CausalSession, asked: SteeringAsked, progress: TaskProg
     settings = asked.settings._replace(seed=causal.bench.settings.seed)
     causal.bench.runs.prompts(asked.prompts)  # before a search for nothing
     steered = causal.steered
+    progress = progress or _Silent()
     progress.stage("finding the strength", "features")
     strength = resolve_strength(causal, asked.strength, settings.positions)
     progress.advance(1, 1)
