@@ -32,6 +32,9 @@ from glossator.records import (
     TraceKind,
 )
 
+_AT_ONCE = 500
+"""Ids in one question to the database, which takes a limited number."""
+
 InvestigationKind = Literal["feature", "request"]
 
 
@@ -121,6 +124,18 @@ class InvestigationStore:
         query = query.where(TraceEventRow.investigation == investigation, TraceEventRow.seq > after)
         return [_event(row) for row in self.ledger.read_rows(query.order_by(TraceEventRow.seq))]
 
+    def results(self, investigations: Sequence[str]) -> dict[str, TraceEvent]:
+        """The events that finished these investigations, by their ids; those that have not are missing."""
+        found: dict[str, TraceEvent] = {}
+        for start in range(0, len(investigations), _AT_ONCE):
+            query = select(TraceEventRow.investigation, TraceEventRow.record).where(
+                TraceEventRow.kind == TraceKind.FINISHED.value,
+                TraceEventRow.investigation.in_(list(investigations[start : start + _AT_ONCE])),
+            )
+            for row in self.ledger.read_rows(query.order_by(TraceEventRow.seq)):
+                found[row["investigation"]] = TraceEvent.model_validate_json(row["record"])
+        return found
+
     def save_evidence(self, run: str, evidence: Sequence[AnyEvidence]) -> None:
         """Store evidence of either kind; `run` is the ledger's run that measured it.
 
@@ -154,8 +169,9 @@ class InvestigationStore:
         """Those of `ids` that are evidence in this ledger."""
         found: set[str] = set()
         for table in (EvidenceRow, DictionaryEvidenceRow):
-            query = select(table.id).where(table.id.in_(list(ids)))
-            found |= {row["id"] for row in self.ledger.read_rows(query)}
+            for start in range(0, len(ids), _AT_ONCE):
+                query = select(table.id).where(table.id.in_(list(ids[start : start + _AT_ONCE])))
+                found |= {row["id"] for row in self.ledger.read_rows(query)}
         return frozenset(found)
 
     def _stored(self, row: Mapping[str, Any]) -> StoredInvestigation:

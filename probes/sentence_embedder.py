@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -25,6 +25,7 @@ from glossator.probes.verified_folder import file_sha256
 MAX_TOKENS = 256
 
 
+@runtime_checkable
 class Embedder(Protocol):
     """Anything that turns texts into vectors of length 1."""
 

@@ -67,6 +67,21 @@ class TextActivations:
         self._subject, self._dictionary, self._batch_tokens = subject, dictionary, batch_tokens
         self._context = min(context, subject.context_length - len(subject.row_prefix))
 
+    @property
+    def subject(self) -> ReadableSubject:
+        """What reads the texts."""
+        return self._subject
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """What makes features of them."""
+        return self._dictionary
+
+    @property
+    def context(self) -> int:
+        """Tokens of a text that are read, without the row prefix."""
+        return self._context
+
     def __call__(self, feature: int, texts: Sequence[str]) -> Float[np.ndarray, " texts"]:
         """The largest activation of `feature` on each text; 0 where it is silent. Float32.
 

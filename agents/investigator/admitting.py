@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from glossator.agents.investigator.corpus_fit import CorpusFit
+from glossator.agents.investigator.experiments import storable
 from glossator.agents.investigator.proposer import Proposal
-from glossator.records import FeatureRef, Hypothesis, HypothesisOrigin, Predicate
+from glossator.records import FeatureRef, Hypothesis, HypothesisOrigin, Predicate, predicate_json
 
 LONGEST_CLAIM = 300
 LEAST_F1 = 0.05
@@ -38,8 +39,8 @@ def admit(
     made: list[Hypothesis] = []
     for proposal in proposals:
         text = " ".join(proposal.text.split())
-        if not text or len(text) > LONGEST_CLAIM:
-            dropped["claim empty or too long"] += 1
+        if not text or len(text) > LONGEST_CLAIM or not storable(text):
+            dropped["claim empty, too long or not valid Unicode"] += 1
             continue
         predicate = proposal.predicate
         if predicate is not None and (reason := _useless(predicate, corpus)):
@@ -56,7 +57,7 @@ def admit(
 
 
 def _useless(predicate: Predicate, corpus: CorpusFit) -> str:
-    if not corpus.can_run(predicate):
+    if not storable(predicate_json(predicate)) or not corpus.can_run(predicate):
         return "predicate that cannot be run"
     return "predicate that fits nothing" if corpus.f1(predicate) < LEAST_F1 else ""
 

@@ -18,10 +18,20 @@ from glossator.agents.explainers.explainer_settings import ExplainerSettings
 from glossator.agents.explainers.judged_windows import JudgedWindows, detection_value, validate_windows
 from glossator.agents.explainers.material import Material, OpenViews
 from glossator.agents.investigator.case import Case
+from glossator.agents.investigator.llm_proposer import AUTHORED
 from glossator.agents.investigator.progress import Progress
 from glossator.agents.scorers.llm_bench import LlmBench
 from glossator.probes.predicate_evaluation import evaluate
-from glossator.records import Explanation, ExplanationFlag, ExplanationMethod, Hypothesis, Predicate
+from glossator.prompts.prompt_file import load_prompt
+from glossator.records import (
+    Explanation,
+    ExplanationFlag,
+    ExplanationMethod,
+    Hypothesis,
+    HypothesisOrigin,
+    Predicate,
+    PromptRef,
+)
 
 CLOSE = 0.03
 """Worth on `validate` by which a claim may fall short of the best and still be chosen for its belief."""
@@ -101,8 +111,16 @@ def _as_said(
     cited = (*case.prepared.cited, *progress.experiments)
     return Explanation.of(
         case.ref, hypothesis.author, hypothesis.text, predicate, _flags(case), cited,
-        method=ExplanationMethod.INVESTIGATED,
+        method=ExplanationMethod.INVESTIGATED, prompts=_prompts(hypothesis),
     )  # fmt: skip
+
+
+def _prompts(hypothesis: Hypothesis) -> tuple[PromptRef, ...]:
+    """What asked for a claim that a model wrote."""
+    if not hypothesis.author.startswith(AUTHORED):
+        return ()
+    refined = hypothesis.origin is HypothesisOrigin.REFINED
+    return (load_prompt("investigate_refine" if refined else "investigate_hypotheses").ref,)
 
 
 def _flags(case: Case) -> tuple[ExplanationFlag, ...]:

@@ -83,6 +83,8 @@ def _predicted_both_ways(batch: TestBatch) -> set[str]:
 def _unfit(test: TextTest, seen: set[str], both: set[str]) -> str:
     if not test.text.strip():
         return "empty text"
+    if not storable(test.text + test.why):
+        return "not valid Unicode"
     if len(test.text) > LONGEST_TEXT:
         return f"text longer than {LONGEST_TEXT} characters"
     if test.text in both:
@@ -141,6 +143,15 @@ def _tried(test: TextTest, profile: TextProfile, threshold: float, corpus: Corpu
         outcome=outcome_of(profile.activation, threshold),
         token="" if profile.peak is None else profile.tokens[profile.peak],
     )
+
+
+def storable(text: str) -> bool:
+    """Whether `text` can be written down: half of a surrogate pair, which JSON can spell, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def outcome_of(activation: float, threshold: float) -> Outcome:

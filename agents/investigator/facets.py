@@ -43,6 +43,8 @@ LEAST_PRECISION = 0.5
 LEAST_OWN = 0.15
 """Share of the strong firings that a facet covers and no other does."""
 MOST_FACETS = 4
+OVERLAP_COST = 0.2
+"""F1 that facets lose for each of their firings that they share."""
 _MOST_EXCEPTIONS = 2
 
 
@@ -67,6 +69,13 @@ class _Claim(NamedTuple):
     hits: Int[np.ndarray, " hits"]
     """Strong firings of `validate` that it covers."""
     precision: float
+
+
+class _Narrowed(NamedTuple):
+    """Claims with what they do not cover taken out."""
+
+    claims: list[Predicate]
+    exceptions: tuple[ExceptionRegion, ...]
 
 
 def facet_split(
@@ -116,13 +125,19 @@ class _Split:
             return FacetSplit((), None, ())
         leader = hypotheses[0]
         chosen = self._facets(self._atoms(hypotheses))
-        parents = [c.hypothesis for c in chosen] or [leader]
-        claims = [c.predicate for c in chosen] or [_predicate(leader)]
-        narrowed, exceptions = self._narrowed(claims)
-        joined = self._joined(narrowed, parents, leader)
+        bases = [tuple(c.hypothesis for c in chosen)] if chosen else self._bases(hypotheses)
+        tried = [self._narrowed([_predicate(h) for h in base]) for base in bases]
+        best = int(np.argmax([f1_on(self._validate, _any_of(one.claims)) for one in tried]))
+        joined = self._joined(tried[best].claims, bases[best], leader)
+        exceptions = tried[best].exceptions
         known = {h.id for h in hypotheses}
         made = tuple(c.hypothesis for c in chosen if c.hypothesis.id not in known)
         return FacetSplit(tuple(map(self._facet, chosen)), joined, exceptions, made)
+
+    def _bases(self, hypotheses: Sequence[Hypothesis]) -> list[tuple[Hypothesis, ...]]:
+        """What exceptions are looked for in: the leader, and the claim that does best on `validate`."""
+        best = max(hypotheses, key=lambda h: f1_on(self._validate, _predicate(h)))
+        return [(hypotheses[0],)] if best is hypotheses[0] else [(hypotheses[0],), (best,)]
 
     def _atoms(self, hypotheses: Sequence[Hypothesis]) -> list[_Claim]:
         """Every claim, an either-or as its parts; each predicate once."""
@@ -148,23 +163,32 @@ class _Split:
     def _facets(self, claims: Sequence[_Claim]) -> list[_Claim]:
         """Greedy cover by precise claims; empty unless several are needed and beat any single one."""
         pool = [c for c in claims if c.precision >= LEAST_PRECISION]
-        chosen, best = self._cover(pool), max((self._f1([c]) for c in claims), default=0.0)
-        while len(chosen) > 1 and (spare := self._spare(chosen)) is not None:
-            chosen.remove(spare)
-        if len(chosen) > 1 and self._f1(chosen) >= best + LEAST_GAIN:
+        best = max((self._f1([c]) for c in claims), default=0.0)
+        chosen = self._best_cover(pool)
+        if chosen and self._f1(chosen) >= best + LEAST_GAIN:
             return chosen
-        separate = [c for c in pool if c.hypothesis.origin is HypothesisOrigin.FACET]
-        chosen = self._cover(separate)
-        good = len(chosen) > 1 and self._spare(chosen) is None and self._f1(chosen) >= best - LEAST_GAIN
-        return chosen if good else []
+        chosen = self._best_cover([c for c in pool if c.hypothesis.origin is HypothesisOrigin.FACET])
+        return chosen if chosen and self._f1(chosen) >= best - LEAST_GAIN else []
 
-    def _cover(self, pool: Sequence[_Claim]) -> list[_Claim]:
+    def _best_cover(self, pool: Sequence[_Claim]) -> list[_Claim]:
+        """The best of the covers that begin with each claim, by F1 less what its claims share; or none."""
+        covers = [self._cover(first, pool) for first in pool]
+        able = [c for c in covers if len(c) > 1 and self._spare(c) is None]
+        return max(able, key=self._apart, default=[])
+
+    def _apart(self, claims: Sequence[_Claim]) -> float:
+        """F1, less a part of what several claims cover: meanings seldom overlap, mixtures do."""
+        hits = np.concatenate([c.hits for c in claims])
+        shared = (len(hits) - len(np.unique(hits))) / len(self._validate.target.strong)
+        return self._f1(claims) - OVERLAP_COST * shared
+
+    def _cover(self, first: _Claim, pool: Sequence[_Claim]) -> list[_Claim]:
         """Claims in the order in which each adds most to F1, as long as it covers enough that is new."""
-        chosen: list[_Claim] = []
-        left = list(pool)
+        chosen = [first]
+        left = [c for c in pool if c is not first]
         while left and len(chosen) < MOST_FACETS:
             best = max(left, key=lambda c: self._f1([*chosen, c]))
-            gained = self._f1([*chosen, best]) - (self._f1(chosen) if chosen else 0.0)
+            gained = self._f1([*chosen, best]) - self._f1(chosen)
             if gained <= 0 or self._own(best, chosen) < LEAST_OWN:
                 break
             chosen.append(best)
@@ -188,7 +212,7 @@ class _Split:
         h = claim.hypothesis
         return Facet(hypothesis=h.id, text=h.text, share=share, precision=claim.precision)
 
-    def _narrowed(self, claims: Sequence[Predicate]) -> tuple[list[Predicate], tuple[ExceptionRegion, ...]]:
+    def _narrowed(self, claims: Sequence[Predicate]) -> _Narrowed:
         """The claims with the exceptions that raise F1 on `validate`, one after another."""
         split = [bare(claim) for claim in claims]
         out = [one.claim for one in split]
@@ -203,7 +227,7 @@ class _Split:
             number, part = found
             regions.append(self._region(out[number], part))
             out[number] = without(out[number], part)
-        return out, tuple(regions)
+        return _Narrowed(out, tuple(regions))
 
     def _best_exception(
         self, claims: Sequence[Predicate], offered: Sequence[Sequence[Predicate]]

@@ -29,6 +29,8 @@ from glossator.agents.llm_calls.chat import Call, ChatReply, Role, Unscored, Uns
 from glossator.prompts.rendered_prompt import RenderedPrompt
 from glossator.records import TraceKind
 
+AUTHORED = "investigator:"
+"""What the author of a model's claim begins with."""
 HALVINGS = 3
 """How often what is shown is halved where the prompt is longer than the model's context."""
 THINKING_TOKENS = 3072
@@ -64,7 +66,7 @@ class LlmProposer:
     @property
     def author(self) -> str:
         """`investigator:MODEL`."""
-        return f"investigator:{self._calls.model(Role.INVESTIGATOR)}"
+        return f"{AUTHORED}{self._calls.model(Role.INVESTIGATOR)}"
 
     async def hypotheses(self, observed: Observed, k: int) -> Sequence[Proposal]:
         """Up to `k` competing claims."""
@@ -139,7 +141,7 @@ class LlmProposer:
         said: list[str] = []
 
         def read(reply: ChatReply) -> M | Unscored:
-            said.append(reply.text[:_LONGEST_REPLY])
+            said.append(reply.text[:_LONGEST_REPLY].encode("utf-8", "replace").decode())
             return read_json(reply, form)
 
         events, ref = step_trace(), call.prompt.ref

@@ -24,9 +24,9 @@ from glossator.records import (
 
 
 async def score(case: Case, progress: Progress, events: StepTrace) -> Progress:
-    """Choose on `validate`, then measure on `sealed`."""
+    """Choose on `validate`, then measure on `sealed`; no model is asked once money or time is spent."""
     reading = case.bench.reading
-    if reading is not None and progress.stopped is not StopReason.BUDGET:
+    if reading is not None and progress.stopped not in (StopReason.BUDGET, StopReason.TIME):
         try:
             return await _scored(case, progress, events, read=True)
         except BudgetSpent as spent:

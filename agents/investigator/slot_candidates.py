@@ -56,8 +56,11 @@ class SlotFinder:
     @cached_property
     def _vectors(self) -> Float[np.ndarray, "words d"]:
         texts = self.stats.text.vocabulary.texts
-        embedder = self.embedder or HashingEmbedder()
-        return embedder.embed([texts[i].strip() for i in self._wordlike.tolist()])
+        words = [texts[i].strip().casefold() for i in self._wordlike.tolist()]
+        distinct = sorted(set(words))
+        vectors = (self.embedder or HashingEmbedder()).embed(distinct)
+        number = {word: i for i, word in enumerate(distinct)}
+        return vectors[[number[word] for word in words]]
 
     @cached_property
     def _row_of(self) -> dict[int, int]:

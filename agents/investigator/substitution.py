@@ -62,8 +62,11 @@ class Place(NamedTuple):
         return Row((*self.before[:-1], self.token, *self.after), why, pair)
 
     def cut(self, left: int, right: int) -> Place:
-        """Less context."""
-        return Place(self.before[max(0, len(self.before) - left) :], self.token, self.after[:right])
+        """Less context, beginning where a word begins, so that it can follow other text."""
+        before = self.before[max(0, len(self.before) - left) :]
+        while len(before) > 1 and not before[0][:1].isspace():
+            before = before[1:]
+        return Place(before, self.token, self.after[:right])
 
 
 def firing_places(windows: Sequence[Window], threshold: float, left: int = LEFT) -> list[Place]:

@@ -72,6 +72,8 @@ async def challenge(case: Case, progress: Progress, events: StepTrace) -> Progre
         again = progress.broken < case.limits.breaks
         goes_on = {"stopped": None, "quiet": 0, "leads_to": "refine"}
         changed |= {"broken": progress.broken + 1} | (goes_on if again else {"stopped": StopReason.STEPS})
+    elif _correctable(case, progress):
+        changed |= {"stopped": None, "quiet": 0, "leads_to": "refine"}
     return progress.model_copy(update=changed)
 
 
@@ -131,7 +133,8 @@ def _stop(case: Case, progress: Progress) -> StopReason | None:
     limits, leader = case.limits, progress.beliefs[0] if progress.beliefs else None
     if limits.seconds is not None and progress.seconds >= limits.seconds:
         return StopReason.TIME
-    if leader and leader.probability >= limits.decided and leader.n >= LEAST_TEXTS:
+    decided = leader is not None and leader.probability >= limits.decided and leader.n >= LEAST_TEXTS
+    if decided and not _correctable(case, progress):
         return StopReason.DECIDED
     over = progress.rounds >= limits.rounds or progress.texts >= limits.texts
     if (over or progress.quiet >= limits.stagnant) and not progress.experiments:
@@ -146,9 +149,20 @@ def _next(case: Case, progress: Progress) -> str:
         more = progress.texts < case.limits.texts and progress.challenges <= case.limits.breaks
         able = more and bool(case.standing(progress).hypotheses)
         return "challenge" if able and progress.stopped in CHALLENGED else "minimal"
-    leader = case.leader(progress)
-    wrong = leader is None or _wrong(case, leader, case.experiments(progress.experiments)) > 0
-    return "refine" if wrong and progress.refinements < case.limits.rounds else "experiment"
+    return "refine" if _correctable(case, progress) else "experiment"
+
+
+def _correctable(case: Case, progress: Progress) -> bool:
+    """Whether a claim is wrong about a text that was run, and may still be corrected.
+
+    The leader's mistakes always count; those of others, only until corrections were asked for once, so that
+    a proposer is heard again though another's claim leads: what it missed may be a second meaning.
+    """
+    playing = case.standing(progress).hypotheses
+    heard = playing[:1] if progress.refinements else playing
+    experiments = case.experiments(progress.experiments)
+    wrong = not playing or any(_wrong(case, h, experiments) > 0 for h in heard)
+    return wrong and progress.refinements < case.limits.rounds
 
 
 def _wrong(case: Case, hypothesis: Hypothesis, experiments: Sequence[Experiment]) -> int:

@@ -21,6 +21,7 @@ from glossator.commands.doctor import doctor_command
 from glossator.commands.effects import effects_command
 from glossator.commands.evidence import evidence_command
 from glossator.commands.index import app as index_app
+from glossator.commands.investigations import investigations_app
 from glossator.commands.label import label_command
 from glossator.commands.memory import memory_app
 from glossator.commands.models import models_command
@@ -79,6 +80,7 @@ app.command("stress")(stress_command)
 app.command("ask")(ask_command)
 app.command("chat")(chat_command)
 app.add_typer(index_app, name="index")
+app.add_typer(investigations_app, name="investigations")
 app.add_typer(memory_app, name="memory")
 app.add_typer(sae_app, name="sae")
 app.command("config")(config_command)

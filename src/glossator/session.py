@@ -100,14 +100,18 @@ class Session:
     def embedder(self) -> Embedder:
         """The sentence embedder; the starter one is fetched where missing."""
         from glossator.probes.sentence_embedder import HashingEmbedder, SentenceEmbedder
+        from glossator.probes.stored_embeddings import StoredEmbeddings
         from glossator.starter_assets import starter_embedder_path
 
         chosen = self.settings.embedder
         if chosen == "hashing":
             return HashingEmbedder()
-        if chosen == "starter":
-            return SentenceEmbedder(starter_embedder_path(self.settings.cache, self._report_fetch))
-        return SentenceEmbedder(Path(chosen).expanduser())
+        folder = (
+            starter_embedder_path(self.settings.cache, self._report_fetch)
+            if chosen == "starter"
+            else Path(chosen).expanduser()
+        )
+        return StoredEmbeddings(SentenceEmbedder(folder), self.settings.cache / "vectors")
 
     @cached_property
     def subject(self) -> Subject:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from glossator.agents.embedded_analyst.analyst import AnalystReport
 from glossator.agents.feature_preparation import FeaturePreparation
 from glossator.agents.investigator.bench import InvestigatorBench
 from glossator.agents.investigator.investigate import investigate_feature
@@ -25,8 +26,8 @@ from glossator.agents.llm_calls.answer_parsing import schema_of
 from glossator.agents.llm_calls.budget import Limits
 from glossator.agents.llm_calls.scripted_chat import (
     Asked,
-    Script,
     ScriptedChat,
+    always,
     by_form,
     marked_parts,
     verdicts,
@@ -39,8 +40,10 @@ from glossator.memory.call_store import CallStore
 from glossator.memory.finding_store import FindingStore
 from glossator.memory.investigation_store import InvestigationStore
 from glossator.memory.ledger import Ledger
+from glossator.probes.sentence_embedder import HashingEmbedder
 from glossator.probes.text_activations import TextActivations
-from glossator.records import FeatureInvestigation, FeatureNames, StoredEvent, TraceEvent
+from glossator.probes.token_effects import TokenEffects
+from glossator.records import FeatureInvestigation, FeatureNames, FeatureRef, StoredEvent, TraceEvent
 from tests.agents.planted_index import WORDS, PlantedIndex, fits, named_words, room_of
 
 NAMES = FeatureNames("planted", "planted")
@@ -90,7 +93,7 @@ class World:
     ) -> FeatureInvestigation:
         """Run or resume one investigation; `keep` keeps checkpoints in a file."""
         identity = identity or self.begin(feature)
-        calls, _ = room_of(model or ScriptedChat(lambda _: 1 / 0), CallStore(self.ledger), budget)
+        calls, _ = room_of(model or ScriptedChat(always("")), CallStore(self.ledger), budget)
         room = self.preparation.room
         bench = InvestigatorBench(
             preparation=self.preparation,
@@ -117,6 +120,20 @@ class World:
                 return await work(saver)
 
         return asyncio.run(kept() if keep else work(None))
+
+
+class SilentAnalyst(FeaturePreparation):
+    """Without an embedded label: nothing competes with what the model says."""
+
+    def analysed(self, ref: FeatureRef) -> AnalystReport | None:
+        return None
+
+
+def silent_analyst(planted: PlantedIndex) -> FeaturePreparation:
+    return SilentAnalyst(
+        planted.activations, planted.dictionary, lambda _: TokenEffects((), ()),
+        embedder=HashingEmbedder(), names=NAMES,
+    )  # fmt: skip
 
 
 def claim_answer(*claims: tuple[str, Sequence[str]]) -> str:
@@ -167,10 +184,10 @@ def true_challenge(asked: Asked) -> str:
     return json.dumps({"pairs": [pair], "edges": [*edges, {"text": "the tower", "fires": False, "why": ""}]})
 
 
-def model_of(script: Script | None = None, **others: Say) -> ScriptedChat:
-    """The oracle, but for the answers that are given."""
+def model_of(others: Mapping[str, Say] | None = None) -> ScriptedChat:
+    """The oracle, but for the answers that are given, by the name of their form."""
     forms: dict[str, Say] = {HYPOTHESES: true_claims, TESTS: true_tests, CHALLENGE: true_challenge}
-    return ScriptedChat(by_form(script or verdicts(fits), forms | others))
+    return ScriptedChat(by_form(verdicts(fits), forms | dict(others or {})))
 
 
 def everything_said(model: ScriptedChat) -> str:

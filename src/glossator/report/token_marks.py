@@ -82,10 +82,16 @@ def plain_token(token: str) -> str:
 
 def safe_text(text: str) -> str:
     """Prose (a label, a reason) with what could upset a page or a terminal written out; spaces stay."""
+    if text.isprintable() and (text.isascii() or _needs_nothing(text)):
+        return text
     shown = "".join(
         " " if c.isspace() else piece for c, (piece, _) in zip(text, _shown_characters(text), strict=True)
     )
     return f"{_FIRST_STRONG_ISOLATE}{shown}{_POP_ISOLATE}" if is_right_to_left(text) else shown
+
+
+def _needs_nothing(printable: str) -> bool:
+    return not is_right_to_left(printable) and not unicodedata.category(printable[0]).startswith("M")
 
 
 def is_right_to_left(text: str) -> bool:
