@@ -84,10 +84,10 @@ class TextRanks:
         signed = has - n_with / n
         moved = self.raised.T @ signed
         by_permutation = n_with * (n - n_with) / (n * (n - 1)) * self._squares()
-        by_document = self._document_squares(signed, document)
+        alone = len(np.unique(document)) == n
+        by_document = 0.0 if alone else self._document_squares(signed, document)
         spread = np.sqrt(np.maximum(np.maximum(by_permutation, by_document), 1e-12))
         clusters = min(len(np.unique(document[has])), len(np.unique(document[~has])))
-        alone = len(np.unique(document)) == n
         chance = stdtr(1e9 if alone else max(1, clusters - 1), -moved / spread)
         return np.maximum(chance, self._least_p(n_with))
 

@@ -1,8 +1,8 @@
 """Windows of a split that speak of a concept, and windows that do not: texts where nobody gives any.
 
 By meaning: of a pool of random windows, those nearest to the concept's words by sentence embedding, against
-random ones of the less near. By words, where there is no embedder: windows around the concept's words, against
-windows without them. Either is a stand-in for what a person means by the concept, and is reported as such.
+random ones of the less near. By words, where there is no embedder: windows around the concept's words,
+against windows without them. Either is a stand-in for what a person means by the concept, and is reported as such.
 At most `PER_DOCUMENT` windows of a document, so that no single document makes a class.
 """
 
@@ -27,7 +27,27 @@ PER_DOCUMENT = 4
 FAR_SHARE = 0.6
 """Windows without the concept come from this least near part of the pool."""
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_EMPTY_WORDS = frozenset("about and are for from how into its not that the their this was were what with".split())
+_EMPTY_WORDS = frozenset(
+    [
+        "about",
+        "and",
+        "are",
+        "for",
+        "from",
+        "how",
+        "into",
+        "its",
+        "not",
+        "that",
+        "the",
+        "their",
+        "this",
+        "was",
+        "were",
+        "what",
+        "with",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +104,7 @@ def windows_by_words(view: AnyView, concept: str, *, n: int, seed: int) -> Drawn
 def _tokens_starting(view: AnyView, words: tuple[str, ...]) -> Bool[np.ndarray, " tokens"]:
     """Where a token begins that is, or begins, one of the words."""
     stripped = [t.strip().casefold() for t in view.text.vocabulary.texts]
-    fits = np.array([len(t) > 3 and any(w.startswith(t) for w in words) or t in words for t in stripped])
+    fits = np.array([(len(t) > 3 and any(w.startswith(t) for w in words)) or t in words for t in stripped])
     return fits[view.text.ids]
 
 

@@ -119,9 +119,7 @@ class TextReader:
         return self._untrained
 
 
-def site_means(
-    subject: ReadableSubject, site: SiteRef, texts: Sequence[str], context: int
-) -> SiteMeans:
+def site_means(subject: ReadableSubject, site: SiteRef, texts: Sequence[str], context: int) -> SiteMeans:
     """Mean and largest activation at `site` over the tokens of each text that count; float32.
 
     Raises:

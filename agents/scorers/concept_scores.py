@@ -166,8 +166,8 @@ def _require_both(parts: dict[Split, list[int]], has: Bool[np.ndarray, " texts"]
         empty = sum(not any(bool(has[i]) is wanted for i in part) for part in parts.values())
         if empty:
             raise ToolError(
-                f"texts are parted by their content into three splits, and {empty} of them got no text {kind} "
-                f"the concept: give about {_PER_MISSING * empty} more texts {kind} it"
+                f"texts are parted by their content into three splits, and {empty} of them got no text "
+                f"{kind} the concept: give about {_PER_MISSING * empty} more texts {kind} it"
             )
 
 

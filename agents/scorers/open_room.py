@@ -1,4 +1,4 @@
-"""The one place of the whole program that opens the sealed split."""
+"""Opens the sealed split for the scoring of labels; `concept_scores.py` is the only other place that does."""
 
 from __future__ import annotations
 
