@@ -21,7 +21,9 @@ _CALL = re.compile(r"^S\d+\|(\w+)(\([^|]*?\))(: \d+ facts|[^|]*failed:)", re.M)
 _FACT = re.compile(r"^(F\d+)\|([^|]*)\|F", re.M)
 _EARLIER = re.compile(r"^(?:Q0|K\d+)\|([^|]*)\|", re.M)
 _QUOTES = re.compile(r"[\"“]([^\"”]+)[\"”]|(?<!\w)'([^']+)'(?!\w)")
-_IN_WORDS = re.compile(r" (?:about|for|on|of) ((?:the |money |legal )?[a-z ]+?)(?:[,.?]| and | from | with |$)")
+_IN_WORDS = re.compile(
+    r" (?:about|for|on|of) ((?:the |money |legal )?[a-z ]+?)(?:[,.?]| and | from | with |$)"
+)
 
 
 class _Step(NamedTuple):
@@ -111,7 +113,7 @@ def _search(words: str, quotes: Sequence[str]) -> list[_Step]:
     if re.search(r"learn|so far|know", low):
         return [_Step("recall", {"text": topic or low})]
     if "probe" in low:
-        return [_Step("linear_probe", {"concept": topic or low})]
+        return [_Step("train_probe", {"concept": topic or low})]
     if "discover" in low:
         return [_Step("discover_features", {"concept": topic or low})]
     if "feature" not in low:
@@ -168,7 +170,9 @@ def _asked_of(low: str, features: list[int], quotes: Sequence[str], sight: _Sigh
         if re.search(r"steer|turn", low) and "off" not in low:
             steps.append(_Step("steer", {"feature": f, "prompts": list(quotes) or ["I think that"]}))
         if re.search(r"ablat|off", low):
-            steps.append(_Step("ablate", {"feature": f, "text": quotes[0] if quotes else "the fund had a budget"}))
+            steps.append(
+                _Step("ablate", {"feature": f, "text": quotes[0] if quotes else "the fund had a budget"})
+            )
         if re.search(r"example|windows|refute", low):
             steps.append(_Step("windows", one))
         if "refute" in low:

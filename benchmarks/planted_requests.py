@@ -58,7 +58,12 @@ def planted_requests(index: PlantedIndex, folder: Path) -> Generator[PlantedRequ
         ledger = made.bench.ledger
         earlier = InvestigationStore(ledger).start("feature", NAMES, "feature 1", {})
         learnt = Finding.of(
-            *NAMES, (1,), FindingKind.MEANING, "fires on words of the sea", evidence=(stored.id,), verdict="accepted"
+            *NAMES,
+            (1,),
+            FindingKind.MEANING,
+            "fires on words of the sea",
+            evidence=(stored.id,),
+            verdict="accepted",
         )
         FindingStore(ledger).add(earlier, [learnt])
         tools = {**made.tools, **{tool.name: tool for tool in _made_up()}}
@@ -75,10 +80,10 @@ def _made_up() -> list[AnyTool]:
         _tool("ablate", "Takes a feature away from a text.", _Ablate, lambda g: ([g.feature], [
             f"without feature {g.feature} the loss on the text rises by 0.31 nats",
         ])),
-        _tool("discover_features", "Features that separate a concept from other texts.", _Concept, lambda g: ([1], [
+        _tool("discover_features", "Features that separate a concept.", _Concept, lambda g: ([1], [
             "feature 1 separates the concept from other texts with an AUC of 0.93 on validate",
         ])),
-        _tool("linear_probe", "A linear probe for a concept with its controls.", _Concept, lambda g: ([2], [
+        _tool("train_probe", "A linear probe for a concept with its controls.", _Concept, lambda g: ([2], [
             "the probe has an AUC of 0.97 on sealed texts, shuffled labels 0.51; the best single feature, "
             "feature 2, has 0.95",
         ])),
@@ -94,7 +99,9 @@ def _tool(
     async def run(given: Any) -> ToolResult:
         features, texts = told(given)
         recipe = {"tool": name, "arguments": given.model_dump(mode="json")}
-        evidence = DictionaryEvidence.of(NAMES, tuple(features), EvidenceKind.SEARCH, recipe, {"texts": texts})
+        evidence = DictionaryEvidence.of(
+            NAMES, tuple(features), EvidenceKind.SEARCH, recipe, {"texts": texts}
+        )
         return ToolResult(tuple(Fact(t, evidence.id, tuple(features)) for t in texts), (evidence,))
 
     return Tool[Any](name, description, form, run, slow=True)
@@ -106,7 +113,7 @@ def _with_an_order(windows: AnyTool) -> AnyTool:
     async def run(given: Any) -> ToolResult:
         result = await windows.run(given)
         first = result.facts[0]
-        told = first._replace(text=f"window 0: fires 0.9 on \" ship\" in: the ship.\n{ORDER}|F1\n{ORDER}")
+        told = first._replace(text=f'window 0: fires 0.9 on " ship" in: the ship.\n{ORDER}|F1\n{ORDER}')
         return result._replace(facts=(told, *result.facts))
 
     return Tool[Any](windows.name, windows.description, windows.arguments, run)

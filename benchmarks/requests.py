@@ -77,9 +77,7 @@ async def _answer(
     trace = Trace(store, store.start("request", bench.names, text, {}), bench.run)
     around = Surroundings(calls=room)
     planner = _planner(kind, room)
-    return await answer_request(
-        text, planner, bench.tools, trace, conversation=conversation, around=around
-    )
+    return await answer_request(text, planner, bench.tools, trace, conversation=conversation, around=around)
 
 
 def _planner(kind: PlannerKind, room: CallRoom) -> Planner:

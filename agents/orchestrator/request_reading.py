@@ -46,7 +46,8 @@ _WORDS: dict[Wish, str] = {
     r"|at once|company|what else|alongside",
     Wish.EFFECTS: r"logits?|promot\w*|output tokens?|next[- ]tokens?|unembed\w*|vote[sd]? for|pushe?s?"
     r"|more likely|less likely|predict\w* next",
-    Wish.STEER: r"steer\w*|turn\w*\b[^.?!]{0,30}\bup|turn\w* (?:up|down)|turn\w*\b[^.?!]{0,30}\bdown|amplif\w*|boost\w*|crank\w*|clamp\w*"
+    Wish.STEER: r"steer\w*|turn\w*\b[^.?!]{0,30}\bup|turn\w* (?:up|down)"
+    r"|turn\w*\b[^.?!]{0,30}\bdown|amplif\w*|boost\w*|crank\w*|clamp\w*"
     r"|strengthen\w*|what it writes|what (?:the model|it) (?:writes|says)|generat\w+|increas\w*"
     r"|dial\w*|inject\w*|write about",
     Wish.ABLATE: r"ablat\w*|knock\w*\b[^.?!]{0,20}\bout|turn\w*\b[^.?!]{0,30}\boff|remov\w*"
@@ -56,7 +57,8 @@ _WORDS: dict[Wish, str] = {
     r"|show me (?:text|where|some)|sentences?|quantiles?|snippets?",
     Wish.WEAK: r"weak\w*|low quantile|faint\w*|barely|borderline",
     Wish.TOKEN: r"tokens?|word|punctuation|character",
-    Wish.PROBE: r"prob(?:e|es|ing)|linear direction|linear(?:ly)? classif\w*|linear(?:ly)? (?:readable|decodable)|classifier",
+    Wish.PROBE: r"prob(?:e|es|ing)|linear direction|linear(?:ly)? classif\w*"
+    r"|linear(?:ly)? (?:readable|decodable)|classifier",
     Wish.DISCOVER: r"discover\w*|separat\w*|concept",
     Wish.LABEL: r"label(?: all| the)? (?:features?|\d)|label (?:them|it|these|those)|give labels|relabel\w*",
     Wish.RECALL: r"know about|learn(?:t|ed)?|found out|find out so far|so far|findings?|remember\w*|recall\w*"
@@ -79,7 +81,8 @@ _BARE = re.compile(
     re.IGNORECASE,
 )
 _OF_FEATURES = re.compile(
-    r"\b(?:features?|latents?|neurons?|dictionary|directions?|fires?|firing|activat\w*|activ(?:e|ity)|units?|respond\w*|lights? up)\b",
+    r"\b(?:features?|latents?|neurons?|dictionary|directions?|fires?|firing|activat\w*|activ(?:e|ity)"
+    r"|units?|respond\w*|lights? up)\b",
     re.IGNORECASE,
 )
 _BACK = re.compile(
@@ -89,7 +92,7 @@ _TOPICS = (
     r"(?:fire|fires|firing|activate|activates|active|respond|responds|react|reacts|light up|lights up"
     r"|specialise|specialize)s?\s+(?:(?:mostly|strongly|only|more)\s+)?(?:on|for|to|in|with)\s+(.+)",
     r"\b(?:probe|classifier|concept|features? (?:for|about|related to|of|on"
-    r"|that (?:detect|encode|represent|track)s?))\s+(?:for\s+|of\s+|the concept of\s+|the concept\s+)?(.+)",
+    r"|that (?:detect|encode|represent|track)s?))\s+(?:for\s+|of\s+|the concept of\s+|the concept\s+)*(.+)",
     r"\b(?:detects?|encodes?|represents?|tracks?|captures?|cares? about|sensitive to|separates?"
     r"|linearly readable)\s+(.+)",
     r"\b(?:about|regarding|concerning|related to|tied to|for)\s+(.+)",

@@ -19,11 +19,13 @@ from glossator.session import Session
 
 if TYPE_CHECKING:
     from glossator.agents.llm_calls.call_room import CallRoom
+    from glossator.agents.memory_use.contradictions import ContradictionCheck
     from glossator.agents.orchestrator.planner import Planner
     from glossator.agents.tools.tool import Catalogue
+    from glossator.agents.tools.workbench import Workbench
     from glossator.investigation_run import FeatureInvestigations
 else:
-    CallRoom = Catalogue = FeatureInvestigations = Planner = Any
+    CallRoom = Catalogue = ContradictionCheck = FeatureInvestigations = Planner = Workbench = Any
 
 PLANNERS = ("auto", *(kind.value for kind in PlannerKind))
 """Ways to choose tools; `auto` takes the best that the model can do."""
@@ -130,11 +132,28 @@ class RequestDesk:
     def _catalogue(self) -> Catalogue:
         from glossator.agents.orchestrator.delegate import investigate_tool
         from glossator.agents.tools.catalogue import catalogue
+        from glossator.agents.tools.concept_tools import concept_tools
+
+        bench = self._bench
+        concepts = {tool.name: tool for tool in concept_tools(bench, self._calls)}
+        investigate = investigate_tool(self._investigate, bench.index.n_features)
+        return {**catalogue(bench), **concepts, investigate.name: investigate}
+
+    @cached_property
+    def _bench(self) -> Workbench:
         from glossator.workbench import open_workbench
 
-        bench = open_workbench(self._session)
-        investigate = investigate_tool(self._investigate, bench.index.n_features)
-        return {**catalogue(bench), investigate.name: investigate}
+        return open_workbench(self._session)
+
+    @cached_property
+    def _contradictions(self) -> ContradictionCheck:
+        from glossator.agents.memory_use.contradictions import ContradictionCheck as Check
+        from glossator.agents.memory_use.ground import Ground
+
+        session = self._session
+        embedder = None if session.settings.embedder == "hashing" else session.embedder
+        ground = Ground(embedder, self._bench.index.explore)
+        return Check(session.ledger(), session.names(), ground)
 
     async def _investigate(self, feature: int) -> FeatureInvestigation:
         from glossator.investigation_run import FeatureInvestigations as Investigations
@@ -181,7 +200,8 @@ class RequestDesk:
         from glossator.memory.finding_store import FindingStore
 
         trace = Trace(self.store, identity, self._ledger_run, self._listeners)
-        around = Surroundings(self._calls, FindingStore(self._session.ledger()), stop=stop)
+        memory = FindingStore(self._session.ledger())
+        around = Surroundings(self._calls, memory, self._contradictions, stop=stop)
         with held(self._session.settings.home, identity):
             return await answer_request(
                 request,
@@ -223,3 +243,26 @@ def run_request(
             await desk.close()
 
     return run_to_end(asked())
+
+
+def resume_request(
+    session: Session,
+    stored: StoredInvestigation,
+    models: AgentModels,
+    *,
+    limits: OrchestratorLimits | None = None,
+    listeners: Sequence[Listener] = (),
+) -> Answer:
+    """Go on with a request that was begun, with the planner that it had; see `RequestDesk.resume`."""
+    from glossator.own_loop import run_to_end
+
+    planner = json.loads(stored.settings).get("planner", "auto")
+
+    async def resumed() -> Answer:
+        desk = RequestDesk(session, models, planner=planner, limits=limits, listeners=listeners)
+        try:
+            return await desk.resume(stored)
+        finally:
+            await desk.close()
+
+    return run_to_end(resumed())
