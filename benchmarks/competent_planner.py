@@ -113,7 +113,7 @@ def _search(words: str, quotes: Sequence[str]) -> list[_Step]:
     if re.search(r"learn|so far|know", low):
         return [_Step("recall", {"text": topic or low})]
     if "probe" in low:
-        return [_Step("linear_probe", {"concept": topic or low})]
+        return [_Step("train_probe", {"concept": topic or low})]
     if "discover" in low:
         return [_Step("discover_features", {"concept": topic or low})]
     if "feature" not in low:

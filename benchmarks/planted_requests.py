@@ -80,10 +80,10 @@ def _made_up() -> list[AnyTool]:
         _tool("ablate", "Takes a feature away from a text.", _Ablate, lambda g: ([g.feature], [
             f"without feature {g.feature} the loss on the text rises by 0.31 nats",
         ])),
-        _tool("discover_features", "Features that separate a concept from other texts.", _Concept, lambda g: ([1], [
+        _tool("discover_features", "Features that separate a concept.", _Concept, lambda g: ([1], [
             "feature 1 separates the concept from other texts with an AUC of 0.93 on validate",
         ])),
-        _tool("linear_probe", "A linear probe for a concept with its controls.", _Concept, lambda g: ([2], [
+        _tool("train_probe", "A linear probe for a concept with its controls.", _Concept, lambda g: ([2], [
             "the probe has an AUC of 0.97 on sealed texts, shuffled labels 0.51; the best single feature, "
             "feature 2, has 0.95",
         ])),

@@ -13,6 +13,8 @@ from glossator.agents.orchestrator.named_in_text import named_features
 from glossator.records import Answer, ClaimStanding, Record
 
 SUITE = Path(__file__).parents[1] / "tests" / "requests" / "requests.toml"
+HELD_OUT = SUITE.with_name("held_out.toml")
+"""Requests that neither the rules nor the scripted model were tuned on."""
 
 
 class Request(Record):
@@ -25,6 +27,7 @@ class Request(Record):
     never: tuple[str, ...] = ()
     enough: bool | None = None
     features: tuple[int, ...] = Field(default=())
+    says: str = ""
     after: str = ""
 
 
@@ -61,6 +64,8 @@ def judged(request: Request, answer: Answer, *, check_features: bool = True) -> 
     named = {f for claim in supported for f in named_features(claim.text)}
     if check_features and not named >= set(request.features):
         problems.append(f"no supported claim names {sorted(set(request.features) - named)}")
+    if check_features and not any(request.says in claim.text for claim in supported) and request.says:
+        problems.append(f"no supported claim says {request.says!r}")
     return Outcome(request, answer, tuple(problems))
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.competent_planner import competent
 from benchmarks.planted_requests import PlantedRequests, planted_requests
-from benchmarks.request_suite import Outcome, Request, judged, load_suite, pass_rate
+from benchmarks.request_suite import HELD_OUT, SUITE, Outcome, Request, judged, load_suite, pass_rate
 from glossator.agents.llm_calls.budget import Budget, Limits
 from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.llm_calls.chat import Capabilities, ChatEndpoint, Role
@@ -100,6 +100,7 @@ def main() -> None:
     parser.add_argument("--planner", choices=[k.value for k in PlannerKind], default="rules")
     parser.add_argument("--model")
     parser.add_argument("--base-url")
+    parser.add_argument("--held-out", action="store_true", help="The requests that nothing was tuned on.")
     parser.add_argument("--show", action="store_true", help="Say what failed requests tried.")
     given = parser.parse_args()
     kind = PlannerKind(given.planner)
@@ -108,7 +109,7 @@ def main() -> None:
         if given.model
         else scripted()
     )
-    suite = load_suite()
+    suite = load_suite(HELD_OUT if given.held_out else SUITE)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         index = planted(folder)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from glossator.agents.orchestrator.action import DraftAnswer
-from glossator.agents.orchestrator.claims import check_claims, facts_as_claims
+from glossator.agents.orchestrator.claims import check_claims, facts_as_claims, untold_facts
 from glossator.agents.orchestrator.named_in_text import named_features
 from glossator.agents.orchestrator.situation import Gathered, Situation
 from glossator.agents.orchestrator.surroundings import Surroundings
@@ -24,7 +24,7 @@ class Ending(NamedTuple):
     seconds: float
 
 
-def finished_answer(
+async def finished_answer(
     situation: Situation,
     draft: DraftAnswer | None,
     ending: Ending,
@@ -32,8 +32,10 @@ def finished_answer(
     around: Surroundings,
 ) -> Answer:
     """The answer, its claims checked, written to the trace; without a draft the facts speak."""
-    said = draft or DraftAnswer(facts_as_claims(situation.gathered), enough=False)
-    claims = check_claims(said.claims, situation, trace.store)
+    gathered = situation.gathered
+    said = draft or DraftAnswer(facts_as_claims(gathered), enough=False, remarks=untold_facts(gathered))
+    names = trace.store.find(trace.investigation).names
+    claims = check_claims(said.claims, situation, trace.store, names)
     supported = [c for c in claims if c.standing is ClaimStanding.SUPPORTED]
     answer = Answer(
         investigation=trace.investigation,
@@ -42,7 +44,7 @@ def finished_answer(
         enough=said.enough and bool(supported),
         tried=tuple(step.in_words() for step in situation.gathered),
         left_out=(*said.remarks, *_left_out(situation.gathered)),
-        contradictions=tuple(_contradictions(situation, supported, around)),
+        contradictions=await _contradictions(situation, supported, around),
         planner=ending.planner,
         stopped=ending.stopped,
         spending=ending.spent,
@@ -60,19 +62,17 @@ def _left_out(gathered: Sequence[Gathered]) -> list[str]:
     return [f"{call.tool}: {words}" for call, words in told if call is not None and words]
 
 
-def _contradictions(
+async def _contradictions(
     situation: Situation, claims: Sequence[Claim], around: Surroundings
-) -> Sequence[Contradiction]:
+) -> tuple[Contradiction, ...]:
     if around.contradictions is None:
         return ()
-    findings = [f for s in situation.gathered if s.result is not None for f in s.result.findings]
     cited = {identity for claim in claims for identity in claim.evidence}
     facts = [f for s in situation.gathered for f in s.facts if f.evidence in cited]
     named = [i for claim in claims for i in named_features(claim.text)]
-    features = dict.fromkeys(
-        [*named, *(i for fact in facts for i in fact.features if len(fact.features) == 1)]
-    )
-    return around.contradictions(list(features), findings, claims)
+    # A fact of many features, such as a comparison's, names those that it is about in words.
+    alone = [f.features[0] for f in facts if len(f.features) == 1]
+    return await around.contradictions.of(list(dict.fromkeys([*named, *alone])), [c.text for c in claims])
 
 
 def _write(answer: Answer, events: StepTrace) -> None:

@@ -7,19 +7,23 @@ the claim names, and hold the numbers that it gives, within rounding.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from glossator.agents.orchestrator.action import DraftClaim
-from glossator.agents.orchestrator.named_in_text import SaidNumber, agrees, named_features, other_numbers
+from glossator.agents.orchestrator.named_in_text import (
+    SaidNumber,
+    agrees,
+    all_numbers,
+    named_features,
+    other_numbers,
+)
 from glossator.agents.orchestrator.situation import Gathered, Situation
 from glossator.memory.investigation_store import InvestigationStore
-from glossator.records import AnyEvidence, Claim, ClaimStanding, Evidence
+from glossator.records import AnyEvidence, Claim, ClaimStanding, Evidence, FeatureNames
 
 FACTS_OF_STEP = 6
 """Facts of one call that become claims where nobody worded an answer."""
-_NUMBER_IN_FACT = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class _Source:
 
     texts: tuple[str, ...]
     features: frozenset[int]
+    foreign: str = ""
+    """Subject and dictionary that it is of, where those are not the ones asked about."""
 
 
 def facts_as_claims(
@@ -38,17 +44,36 @@ def facts_as_claims(
     return tuple(DraftClaim(f.text, (f.evidence,)) for f in dict.fromkeys(facts))[:most]
 
 
+def untold_facts(gathered: Sequence[Gathered], per_step: int = FACTS_OF_STEP) -> tuple[str, ...]:
+    """What `facts_as_claims` leaves away, and where it stands."""
+    told = ((step, len(step.facts) - per_step) for step in gathered)
+    return tuple(
+        f"{step.call}: {more} further facts, see {step.facts[-1].evidence}" for step, more in told if more > 0
+    )
+
+
 def check_claims(
-    drafts: Sequence[DraftClaim], situation: Situation, store: InvestigationStore
+    drafts: Sequence[DraftClaim],
+    situation: Situation,
+    store: InvestigationStore,
+    names: FeatureNames | None = None,
 ) -> tuple[Claim, ...]:
-    """Every claim with its standing; those that code doubts say why."""
-    checker = _Checker(situation, store)
+    """Every claim with its standing; those that code doubts say why.
+
+    Args:
+        drafts: what was claimed.
+        situation: what was gathered.
+        store: where evidence is.
+        names: whose features are spoken of; evidence of other ones is doubted. None checks no names.
+
+    """
+    checker = _Checker(situation, store, names)
     return tuple(checker.checked(draft) for draft in drafts)
 
 
 class _Checker:
-    def __init__(self, situation: Situation, store: InvestigationStore) -> None:
-        self._citable, self._store = situation.citable(), store
+    def __init__(self, situation: Situation, store: InvestigationStore, names: FeatureNames | None) -> None:
+        self._citable, self._store, self._names = situation.citable(), store, names
         self._sources = _sources_of(situation)
 
     def checked(self, draft: DraftClaim) -> Claim:
@@ -68,20 +93,24 @@ class _Checker:
         """What was told of it in this conversation; of other evidence, what is stored."""
         stored = self._store.evidence(identity)
         features = frozenset(() if stored is None else _features_of(stored))
+        of = None if stored is None else _names_of(stored)
+        foreign = "" if of is None or self._names in (None, of) else f"{of.subject}/{of.dictionary}"
         told = self._sources.get(identity)
         if told is not None:
-            return _Source(told.texts, told.features | features)
+            return _Source(told.texts, told.features | features, foreign)
         payload = "" if stored is None else json.dumps(stored.payload, ensure_ascii=False)
-        return _Source((payload,), features)
+        return _Source((payload,), features, foreign)
 
     def _doubt(self, claim: str, sources: Sequence[_Source]) -> str:
         """Why the claim may not follow from what it cites; empty where nothing speaks against it."""
+        if others := {s.foreign for s in sources if s.foreign}:
+            return f"its evidence is of {', '.join(sorted(others))}, whose numbers name other features"
         known = frozenset[int]().union(*(s.features for s in sources))
         foreign = [f for f in named_features(claim) if f not in known]
         if foreign:
             return f"its evidence does not speak of feature {', '.join(map(str, foreign))}"
         texts = [t for s in sources for t in s.texts]
-        measured = [_value(m) for t in texts for m in _NUMBER_IN_FACT.findall(t)]
+        measured = [number for t in texts for number in all_numbers(t)]
         counts = {float(len(known)), float(len(texts)), float(len(named_features(claim)))}
         absent = [n for n in other_numbers(claim) if not _held(n, measured, counts)]
         if absent:
@@ -108,9 +137,10 @@ def _features_of(evidence: AnyEvidence) -> tuple[int, ...]:
     return (evidence.feature.index,) if isinstance(evidence, Evidence) else evidence.features
 
 
-def _held(said: SaidNumber, measured: Sequence[float], counts: set[float]) -> bool:
+def _names_of(evidence: AnyEvidence) -> FeatureNames:
+    own = evidence.feature if isinstance(evidence, Evidence) else evidence
+    return FeatureNames(own.subject, own.dictionary)
+
+
+def _held(said: SaidNumber, measured: Sequence[SaidNumber], counts: set[float]) -> bool:
     return said.value in counts or any(agrees(said, value) for value in measured)
-
-
-def _value(text: str) -> float:
-    return float(text.replace(",", "").replace("−", "-"))

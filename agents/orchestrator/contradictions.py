@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from glossator.records import Claim, Contradiction, Finding
+from glossator.records import Contradiction
 
 
 @runtime_checkable
 class ContradictionCheck(Protocol):
-    """Finds stored findings that cannot be right if the new ones are, and the other way round."""
+    """Finds what in the ledger contradicts itself or an answer."""
 
-    def __call__(
-        self, features: Sequence[int], findings: Sequence[Finding], claims: Sequence[Claim]
-    ) -> Sequence[Contradiction]:
+    async def of(self, features: Sequence[int], texts: Sequence[str]) -> tuple[Contradiction, ...]:
         """What contradicts what.
 
         Args:
-            features: features that the answer speaks of.
-            findings: what was newly found; stored by now.
-            claims: supported claims of the answer.
+            features: the features that the answer speaks of.
+            texts: its supported claims in words, in order.
 
         """
         ...

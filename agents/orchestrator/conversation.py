@@ -88,7 +88,7 @@ class ChatSession:
             cached=sum(s.cached for s in spent),
             input_tokens=sum(s.input_tokens for s in spent),
             output_tokens=sum(s.output_tokens for s in spent),
-            usd=sum(known) if len(known) == len(spent) else None,
+            usd=sum(known) if known and len(known) == len(spent) else None,
         )
 
     def evidence(self) -> list[Cited]:

@@ -89,7 +89,7 @@ class _RequestLoop:
             self._fail(error)
             raise
         ending = Ending(self._planner.kind, self._stopped, spent, around.clock() - began)
-        return finished_answer(self._situation(), draft, ending, self._trace, around)
+        return await finished_answer(self._situation(), draft, ending, self._trace, around)
 
     def _begin(self) -> None:
         with self._trace.at("request") as events:

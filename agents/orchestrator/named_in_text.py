@@ -17,7 +17,8 @@ _FEATURES = re.compile(
 )
 _RANGE = re.compile(r"(\d+)\s*(?:-|–|to|through)\s*(\d+)")
 _NUMBER = re.compile(
-    r"(?<![\w.])[-−]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![\w.])[-−]?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
+    r"(?<![\w.])(?P<digits>[-−]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|[-−]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)"
+    r"(?P<percent>\s?(?:%|percent|per cent))?"
 )
 
 
@@ -27,6 +28,8 @@ class SaidNumber(NamedTuple):
     value: float
     step: float
     """One in its last digit: 0.01 for `0.25`."""
+    percent: bool = False
+    """A share, said as so many of a hundred."""
 
 
 def named_features(text: str) -> tuple[int, ...]:
@@ -51,18 +54,23 @@ def numbers_of_list(text: str) -> list[int]:
 
 def other_numbers(text: str) -> tuple[SaidNumber, ...]:
     """Numbers of a sentence that name no feature and are part of no id."""
-    plain = _FEATURES.sub(" ", _ID.sub(" ", text))
-    return tuple(_said(match.group()) for match in _NUMBER.finditer(plain))
+    return all_numbers(_FEATURES.sub(" ", text))
 
 
-def _said(text: str) -> SaidNumber:
-    digits = text.replace(",", "").replace("−", "-")
+def all_numbers(text: str) -> tuple[SaidNumber, ...]:
+    """Numbers of a sentence that are part of no id, those of features among them."""
+    return tuple(_said(match) for match in _NUMBER.finditer(_ID.sub(" ", text)))
+
+
+def _said(match: re.Match[str]) -> SaidNumber:
+    digits = match["digits"].replace(",", "").replace("−", "-")
     mantissa, _, exponent = digits.partition("e")
     decimals = len(mantissa.partition(".")[2])
-    return SaidNumber(float(digits), 10.0 ** (int(exponent or 0) - decimals))
+    step = 10.0 ** min(300, int(exponent or 0) - decimals)
+    return SaidNumber(float(digits), step, match["percent"] is not None)
 
 
-def agrees(said: SaidNumber, measured: float) -> bool:
-    """Whether `said` is `measured` rounded, as it stands or as a percentage of it."""
-    slack = said.step / 2 * (1 + 1e-6) + 1e-12
-    return any(abs(said.value - measured * k) <= slack for k in (1.0, 100.0, 0.01))
+def agrees(said: SaidNumber, measured: SaidNumber) -> bool:
+    """Whether `said` is `measured` rounded; a share may stand as such or as a percentage."""
+    scale = 1.0 if said.percent == measured.percent else 100.0 if said.percent else 0.01
+    return abs(said.value - measured.value * scale) <= said.step / 2 * (1 + 1e-6) + 1e-12

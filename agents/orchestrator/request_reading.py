@@ -43,31 +43,33 @@ _WORDS: dict[Wish, str] = {
     Wish.NEIGHBOURS: r"neighbou?rs?|similar|nearest|closest|resembl\w*|close to|like feature|siblings?"
     r"|same direction|related features",
     Wish.TOGETHER: r"together|co-?activ\w*|co-?occur\w*|coincid\w*|fires? along|same tokens?|at the same time"
-    r"|at once|company",
+    r"|at once|company|what else|alongside",
     Wish.EFFECTS: r"logits?|promot\w*|output tokens?|next[- ]tokens?|unembed\w*|vote[sd]? for|pushe?s?"
     r"|more likely|less likely|predict\w* next",
-    Wish.STEER: r"steer\w*|turn\w*\b[^.?!]{0,30}\bup|turn\w* up|amplif\w*|boost\w*|crank\w*|clamp\w*"
+    Wish.STEER: r"steer\w*|turn\w*\b[^.?!]{0,30}\bup|turn\w* (?:up|down)"
+    r"|turn\w*\b[^.?!]{0,30}\bdown|amplif\w*|boost\w*|crank\w*|clamp\w*"
     r"|strengthen\w*|what it writes|what (?:the model|it) (?:writes|says)|generat\w+|increas\w*"
     r"|dial\w*|inject\w*|write about",
     Wish.ABLATE: r"ablat\w*|knock\w*\b[^.?!]{0,20}\bout|turn\w*\b[^.?!]{0,30}\boff|remov\w*"
-    r"|without (?:it|them|feature)|zero(?:ed|ing)?(?: out)?|switch\w*\b[^.?!]{0,30}\boff|necessary"
+    r"|delet\w*|without (?:it|them|feature)|zero(?:ed|ing)?(?: out)?|switch\w*\b[^.?!]{0,30}\boff|necessary"
     r"|take\w*\b[^.?!]{0,20}\baway",
-    Wish.WINDOWS: r"examples?|windows?|contexts?|passages?|where (?:does|do|it|they)"
+    Wish.WINDOWS: r"examples?|windows?|contexts?|passages?|places|where (?:does|do|it|they)"
     r"|show me (?:text|where|some)|sentences?|quantiles?|snippets?",
     Wish.WEAK: r"weak\w*|low quantile|faint\w*|barely|borderline",
     Wish.TOKEN: r"tokens?|word|punctuation|character",
-    Wish.PROBE: r"prob(?:e|es|ing)|linear(?:ly)? classif\w*|linear(?:ly)? (?:readable|decodable)|classifier",
+    Wish.PROBE: r"prob(?:e|es|ing)|linear direction|linear(?:ly)? classif\w*"
+    r"|linear(?:ly)? (?:readable|decodable)|classifier",
     Wish.DISCOVER: r"discover\w*|separat\w*|concept",
     Wish.LABEL: r"label(?: all| the)? (?:features?|\d)|label (?:them|it|these|those)|give labels|relabel\w*",
     Wish.RECALL: r"know about|learn(?:t|ed)?|found out|find out so far|so far|findings?|remember\w*|recall\w*"
-    r"|previous\w*|earlier|already|last time|in memory",
+    r"|previous\w*|earlier|already|last time|in memory|on file|before",
     Wish.REFUTE: r"refut\w*|falsif\w*|disprov\w*|counter-?examples?|prove\b[^.?!]{0,30}\bwrong"
     r"|speaks? against|break\b[^.?!]{0,30}\b(?:claim|label|explanation)|false alarms?",
-    Wish.INVESTIGATE: r"investigat\w*",
+    Wish.INVESTIGATE: r"investigate|investigating",
     Wish.OFTEN: r"most often|densest|most frequent\w*|most active|fires? most|dead features?|always on",
     Wish.STRONG: r"strongest features?|largest activations?|strongest firing features?",
     Wish.ACCEPTED: r"accepted|best labels?|well explained|trust\w*|reliabl\w*|labelled features|labels exist",
-    Wish.MEANING: r"means?|meaning|what is|about|represents?|explain\w*|describe\w*|tell me"
+    Wish.MEANING: r"means?|meaning|what is|fires? on|about|represents?|explain\w*|describe\w*|tell me"
     r"|card|how sure|statistics",
 }
 _PATTERNS = {wish: re.compile(rf"\b(?:{words})(?!\w)", re.IGNORECASE) for wish, words in _WORDS.items()}
@@ -79,7 +81,8 @@ _BARE = re.compile(
     re.IGNORECASE,
 )
 _OF_FEATURES = re.compile(
-    r"\b(?:features?|latents?|neurons?|dictionary|directions?|fires?|firing|activat\w*|activ(?:e|ity)|units?)\b",
+    r"\b(?:features?|latents?|neurons?|dictionary|directions?|fires?|firing|activat\w*|activ(?:e|ity)"
+    r"|units?|respond\w*|lights? up)\b",
     re.IGNORECASE,
 )
 _BACK = re.compile(
@@ -89,7 +92,7 @@ _TOPICS = (
     r"(?:fire|fires|firing|activate|activates|active|respond|responds|react|reacts|light up|lights up"
     r"|specialise|specialize)s?\s+(?:(?:mostly|strongly|only|more)\s+)?(?:on|for|to|in|with)\s+(.+)",
     r"\b(?:probe|classifier|concept|features? (?:for|about|related to|of|on"
-    r"|that (?:detect|encode|represent|track)s?))\s+(?:for\s+|of\s+|the concept of\s+|the concept\s+)?(.+)",
+    r"|that (?:detect|encode|represent|track)s?))\s+(?:for\s+|of\s+|the concept of\s+|the concept\s+)*(.+)",
     r"\b(?:detects?|encodes?|represents?|tracks?|captures?|cares? about|sensitive to|separates?"
     r"|linearly readable)\s+(.+)",
     r"\b(?:about|regarding|concerning|related to|tied to|for)\s+(.+)",

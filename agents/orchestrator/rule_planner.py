@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from glossator.agents.orchestrator.action import CallTool, DraftAnswer, Move, NoMove
-from glossator.agents.orchestrator.claims import FACTS_OF_STEP, facts_as_claims
+from glossator.agents.orchestrator.claims import FACTS_OF_STEP, facts_as_claims, untold_facts
 from glossator.agents.orchestrator.named_in_text import named_features
 from glossator.agents.orchestrator.request_reading import Reading, read_request
 from glossator.agents.orchestrator.rule_plans import Aim, Known, first_aims, fitted, follow_up_aims
@@ -85,7 +85,8 @@ def _answer(aims: Sequence[Aim], situation: Situation) -> DraftAnswer:
     remarks = tuple(f"{aim.purpose}: {p.errors[0] if p.errors else 'no tool for it'}" for aim, p in missed)
     per_step = FACTS_OF_STEP if len(situation.gathered) < _MANY_STEPS else FACTS_OF_STEP // 2
     claims = facts_as_claims(situation.gathered, per_step)
-    return DraftAnswer(claims, enough=bool(claims) and not missed, remarks=remarks)
+    untold = untold_facts(situation.gathered, per_step)
+    return DraftAnswer(claims, enough=bool(claims) and not missed, remarks=(*remarks, *untold))
 
 
 def _known(gathered: Sequence[Gathered]) -> Known:

@@ -7,7 +7,7 @@ left away when the call is fitted to the catalogue.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from glossator.agents.orchestrator.action import CallTool
@@ -84,6 +84,9 @@ def follow_up_aims(reading: Reading, known: Known) -> list[Aim]:
     found = known.found
     if not reading.wishes & _OF_FOUND or not found:
         return []
+    if reading.wants(Wish.PROBE, Wish.DISCOVER) and not reading.wants(Wish.STEER, Wish.ABLATE):
+        return []  # those compare and rank by themselves
+    reading = replace(reading, quoted=(), wishes=reading.wishes - {Wish.RECALL})  # both were for the search
     cards = [_card(f)._replace(needed=False) for f in found[:FOLLOWED]]
     slow = reading.wants(Wish.STEER, Wish.ABLATE, Wish.INVESTIGATE)
     return cards + _of_features(reading, found[: FOLLOWED_SLOWLY if slow else FOLLOWED], known)

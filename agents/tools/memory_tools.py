@@ -84,6 +84,9 @@ def recall(bench: Workbench, given: RecallAsked, ranks: Ranks | None = None) -> 
         require_feature(bench, given.feature)
     stored = bench.memory.all(bench.names, feature=given.feature)
     near = (ranks or _ranks(bench))(text, stored)
+    if given.feature is not None:  # few, and all of them of what was asked: the words only order them
+        ranked = {r.stored.finding.id for r in near}
+        near += [Recalled(s, 0.0) for s in stored if s.finding.id not in ranked]
     page = paged(near, 1, "findings")
     rows = [
         {

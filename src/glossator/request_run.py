@@ -14,24 +14,18 @@ from glossator.agents.trace.trace import Listener, Trace
 from glossator.errors import SettingsError, UserError
 from glossator.investigation_files import held
 from glossator.memory.investigation_store import InvestigationStore, StoredInvestigation
-from glossator.records import (
-    Answer,
-    Claim,
-    Contradiction,
-    FeatureInvestigation,
-    FeatureNames,
-    Finding,
-    PlannerKind,
-)
+from glossator.records import Answer, FeatureInvestigation, FeatureNames, PlannerKind
 from glossator.session import Session
 
 if TYPE_CHECKING:
     from glossator.agents.llm_calls.call_room import CallRoom
+    from glossator.agents.memory_use.contradictions import ContradictionCheck
     from glossator.agents.orchestrator.planner import Planner
     from glossator.agents.tools.tool import Catalogue
+    from glossator.agents.tools.workbench import Workbench
     from glossator.investigation_run import FeatureInvestigations
 else:
-    CallRoom = Catalogue = FeatureInvestigations = Planner = Any
+    CallRoom = Catalogue = ContradictionCheck = FeatureInvestigations = Planner = Workbench = Any
 
 PLANNERS = ("auto", *(kind.value for kind in PlannerKind))
 """Ways to choose tools; `auto` takes the best that the model can do."""
@@ -90,7 +84,7 @@ class RequestDesk:
         planner = self._planner()
         facts = {
             "planner": planner.kind.value,
-            "budget": self._models.budget,
+            "budget": str(self._models.limits),
             "models": self._models.work(),
         }
         names = FeatureNames(*self._session.names())
@@ -138,11 +132,26 @@ class RequestDesk:
     def _catalogue(self) -> Catalogue:
         from glossator.agents.orchestrator.delegate import investigate_tool
         from glossator.agents.tools.catalogue import catalogue
+        from glossator.agents.tools.concept_tools import concept_tools
+
+        bench = self._bench
+        concepts = {tool.name: tool for tool in concept_tools(bench, self._calls)}
+        investigate = investigate_tool(self._investigate, bench.index.n_features)
+        return {**catalogue(bench), **concepts, investigate.name: investigate}
+
+    @cached_property
+    def _bench(self) -> Workbench:
         from glossator.workbench import open_workbench
 
-        bench = open_workbench(self._session)
-        investigate = investigate_tool(self._investigate, bench.index.n_features)
-        return {**catalogue(bench), investigate.name: investigate}
+        return open_workbench(self._session)
+
+    @cached_property
+    def _contradictions(self) -> ContradictionCheck:
+        from glossator.agents.memory_use.contradictions import ContradictionCheck as Check
+        from glossator.memory_session import contradiction_ground
+
+        session = self._session
+        return Check(session.ledger(), session.names(), contradiction_ground(session))
 
     async def _investigate(self, feature: int) -> FeatureInvestigation:
         from glossator.investigation_run import FeatureInvestigations as Investigations
@@ -183,25 +192,14 @@ class RequestDesk:
     async def _run(
         self, identity: str, request: str, continues: str, planner: Planner, stop: Callable[[], bool]
     ) -> Answer:
-        from glossator.agents.memory_use.contradictions import ContradictionCheck
         from glossator.agents.orchestrator.conversation import earlier_exchanges
         from glossator.agents.orchestrator.loop import answer_request
         from glossator.agents.orchestrator.surroundings import Surroundings
         from glossator.memory.finding_store import FindingStore
-        from glossator.memory_session import contradiction_ground
-
-        ledger, names = self._session.ledger(), FeatureNames(*self._session.names())
-        check = ContradictionCheck(ledger, names, contradiction_ground(self._session))
-
-        def contradicting(
-            features: Sequence[int], findings: Sequence[Finding], claims: Sequence[Claim]
-        ) -> Sequence[Contradiction]:
-            # New findings are in the ledger by now; as texts, refuted ones would be held against themselves.
-            named = [i for f in findings for i in f.features]
-            return check.found([*features, *named], [c.text for c in claims])
 
         trace = Trace(self.store, identity, self._ledger_run, self._listeners)
-        around = Surroundings(self._calls, FindingStore(ledger), contradicting, stop)
+        memory = FindingStore(self._session.ledger())
+        around = Surroundings(self._calls, memory, self._contradictions, stop=stop)
         with held(self._session.settings.home, identity):
             return await answer_request(
                 request,
@@ -243,3 +241,26 @@ def run_request(
             await desk.close()
 
     return run_to_end(asked())
+
+
+def resume_request(
+    session: Session,
+    stored: StoredInvestigation,
+    models: AgentModels,
+    *,
+    limits: OrchestratorLimits | None = None,
+    listeners: Sequence[Listener] = (),
+) -> Answer:
+    """Go on with a request that was begun, with the planner that it had; see `RequestDesk.resume`."""
+    from glossator.own_loop import run_to_end
+
+    planner = json.loads(stored.settings).get("planner", "auto")
+
+    async def resumed() -> Answer:
+        desk = RequestDesk(session, models, planner=planner, limits=limits, listeners=listeners)
+        try:
+            return await desk.resume(stored)
+        finally:
+            await desk.close()
+
+    return run_to_end(resumed())

@@ -24,7 +24,8 @@ _SIGNS = {
     TraceKind.FINISHED: ("■", "bold"),
     TraceKind.FAILED: ("✗", "bold red"),
 }
-_QUIET = {TraceKind.NODE, TraceKind.PROMPT}
+_QUIET = {TraceKind.NODE, TraceKind.PROMPT, TraceKind.CLAIM}
+"""Said by what comes next: a tool call, a reply, the answer."""
 _SHOWN_IDS = 2
 
 
