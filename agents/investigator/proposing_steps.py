@@ -9,6 +9,7 @@ from glossator.agents.investigator.believing import believed
 from glossator.agents.investigator.case import Case
 from glossator.agents.investigator.progress import Progress
 from glossator.agents.investigator.proposer import Proposal
+from glossator.agents.investigator.told_apart import told_apart
 from glossator.agents.trace.trace import StepTrace
 from glossator.errors import BudgetSpent
 from glossator.records import HypothesisOrigin, StopReason, TraceKind
@@ -100,9 +101,13 @@ def _admitted(
 
 
 def _with(progress: Progress, admitted: Admitted, events: StepTrace) -> Progress:
+    known = (*progress.hypotheses, *admitted.hypotheses)
     for hypothesis in admitted.hypotheses:
-        payload = hypothesis.model_dump(mode="json")
-        events.add(TraceKind.HYPOTHESIS, f"{hypothesis.author}: {hypothesis.text}", payload)
+        words = f"{hypothesis.author}: {told_apart(hypothesis, known)}"
+        events.add(TraceKind.HYPOTHESIS, words, hypothesis.model_dump(mode="json"))
     if admitted.dropped:
-        events.add(TraceKind.TOOL_ERROR, "proposals left out", {"reasons": dict(admitted.dropped)})
+        reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(admitted.dropped.items()))
+        events.add(
+            TraceKind.TOOL_ERROR, f"proposals left out: {reasons}", {"reasons": dict(admitted.dropped)}
+        )
     return progress.model_copy(update={"hypotheses": (*progress.hypotheses, *admitted.hypotheses)})

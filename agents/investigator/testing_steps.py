@@ -10,6 +10,7 @@ from glossator.agents.investigator.case import Case
 from glossator.agents.investigator.experiments import accept, run_experiments
 from glossator.agents.investigator.progress import Progress
 from glossator.agents.investigator.proposer import TestBatch
+from glossator.agents.investigator.told_apart import told_apart
 from glossator.agents.trace.trace import StepTrace
 from glossator.errors import BudgetSpent
 from glossator.records import Experiment, Hypothesis, StopReason, TraceKind
@@ -117,7 +118,10 @@ async def _believed(case: Case, progress: Progress, events: StepTrace) -> Progre
         "refuted": list(made.refuted),
     }
     leading = made.ranked[0] if made.ranked else None
-    words = "nothing is believed" if leading is None else f"{leading.hypothesis}: {leading.probability:.2f}"
+    words = "nothing is believed"
+    if leading is not None:
+        named = {h.id: told_apart(h, progress.hypotheses) for h in progress.hypotheses}
+        words = f"{leading.probability:.2f} that {named[leading.hypothesis]}"
     events.add(TraceKind.BELIEF, words, payload)
     return after
 

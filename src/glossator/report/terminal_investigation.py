@@ -7,7 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from glossator.records import FeatureInvestigation
+from glossator.agents.investigator.told_apart import told_apart
+from glossator.records import FeatureInvestigation, Not, predicate_json
 from glossator.report.terminal_card import VERDICT_STYLES
 from glossator.report.token_marks import safe_text
 from glossator.report.wording import VERDICT_SIGNS, interval_words, spending_words
@@ -57,8 +58,14 @@ def _facets(found: FeatureInvestigation) -> Table | None:
 def _exceptions(found: FeatureInvestigation) -> Text | None:
     if not found.exceptions:
         return None
-    said = "\n".join(f"  {safe_text(e.text)} ({e.n} places)" for e in found.exceptions)
-    return Text(f"but not\n{said}")
+    claimed = found.explanation.predicate if found.explanation else None
+    text = "" if claimed is None else predicate_json(claimed)
+    lines: list[str] = []
+    for exception in found.exceptions:
+        within = predicate_json(Not(part=exception.predicate)) in text
+        note = "" if within else "; seen in a rival, not part of the claim"
+        lines.append(f"  {safe_text(exception.text)} ({exception.n} places{note})")
+    return Text("but not\n" + "\n".join(lines))
 
 
 def _hypotheses(found: FeatureInvestigation) -> Table | None:
@@ -72,7 +79,7 @@ def _hypotheses(found: FeatureInvestigation) -> Table | None:
     for hypothesis in found.hypotheses[:_MOST_HYPOTHESES]:
         belief = beliefs.get(hypothesis.id)
         table.add_row(
-            Text(safe_text(hypothesis.text)),
+            Text(safe_text(told_apart(hypothesis, found.hypotheses))),
             "–" if belief is None else f"{belief.probability:.2f}",
             "–" if belief is None else str(belief.n),
             "refuted" if hypothesis.id in found.refuted else "stands",
