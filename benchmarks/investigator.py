@@ -9,8 +9,8 @@ a proposer that knows the rule, one meaning and no exception at first; right is 
 at least 0.9 against the rule on text that no index holds, with both meanings and the exception found, and
 an abstention where there is no rule. Adversary: misleading proposers; a false label is one that was
 accepted though its predicate has F1 under 0.5 against the rule, or its words name none of the rule's.
-Overhead is an investigation's wall time less the subject's and the proposer's, for each step taken; what
-measuring costs (preparation, scoring on sealed text) is given apart.
+Overhead is the wall time of a step less the subject's and the proposer's in it, over all steps but the two
+that measure (evidence on `explore`, scores on `sealed`), whose time is given apart.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from glossator.records import VerdictKind
 
 SEED = 0
 DRAWS = 4000
-MEASURING = ("observe", "propose", "facets", "score", "verdict")
-"""Steps that measure the feature over the whole corpus: their time is not the agent's own."""
+MEASURING = ("observe", "score")
+"""Steps that measure the feature over whole splits, as labelling does: their time is given apart."""
 
 
 class Gain(NamedTuple):
@@ -48,6 +48,13 @@ class Gain(NamedTuple):
     mean: float
     low: float
     high: float
+    n: int
+
+
+class Mean(NamedTuple):
+    """A mean and of how many."""
+
+    value: float
     n: int
 
 
@@ -106,16 +113,10 @@ def adversarial_runs(room: PlantedRoom, trials: int, seed: int) -> list[str]:
     return false
 
 
-def overhead_ms(runs: Sequence[Investigated]) -> tuple[float, int]:
-    """Mean time that a step takes beside subject, proposer and measuring, and the number of steps."""
-    own = [
-        sum(map(sum, r.step_seconds.values()))
-        - r.subject_seconds - r.proposer_seconds
-        - sum(sum(r.step_seconds.get(name, [])) for name in MEASURING)
-        for r in runs
-    ]  # fmt: skip
-    steps = [sum(len(v) for k, v in r.step_seconds.items() if k not in MEASURING) for r in runs]
-    return 1000 * sum(own) / max(1, sum(steps)), sum(steps)
+def overhead_ms(runs: Sequence[Investigated]) -> Mean:
+    """Mean time that a step takes beside subject and proposer, measuring left out, in ms."""
+    own = [1000 * step.own for r in runs for step in r.steps if step.name not in MEASURING]
+    return Mean(sum(own) / max(1, len(own)), len(own))
 
 
 def _said(run: Investigated, part: str) -> Investigated:
@@ -126,13 +127,15 @@ def _said(run: Investigated, part: str) -> Investigated:
 
 
 def step_rows(runs: Sequence[Investigated]) -> list[Row]:
-    """Mean wall time of each step, everything included."""
-    names = dict.fromkeys(name for r in runs for name in r.step_seconds)
+    """Mean time of each step beside subject and proposer, and with them."""
     rows: list[Row] = []
-    for name in names:
-        each = [s for r in runs for s in r.step_seconds.get(name, [])]
-        note = "measures over the corpus" if name in MEASURING else "subject and proposer included"
-        rows.append(Row(f"  step {name}", f"{1000 * sum(each) / len(each):.0f} ms", f"{note}, n {len(each)}"))
+    for name in dict.fromkeys(step.name for r in runs for step in r.steps):
+        each = [step for r in runs for step in r.steps if step.name == name]
+        own, whole = (
+            1000 * sum(times) / len(each) for times in zip(*[(s.own, s.seconds) for s in each], strict=True)
+        )
+        note = f"{whole:.0f} ms with subject and proposer, n {len(each)}"
+        rows.append(Row(f"  step {name}", f"{own:.0f} ms", f"{note}{'; measures' * (name in MEASURING)}"))
     return rows
 
 
@@ -145,7 +148,8 @@ def measure(room: PlantedRoom, sizes: Sizes) -> tuple[list[Row], dict[str, JsonV
     right = sum(j.right for j in oracle)
     share = wilson(right, len(oracle))
     false = adversarial_runs(room, sizes.trials, sizes.seed)
-    overhead, steps = overhead_ms([*runs, *(j.run for j in oracle)])
+    everything = [*runs, *(j.run for j in oracle)]
+    overhead = overhead_ms(everything)
     seconds = time.perf_counter() - began
     rows = [
         Row("embedded gain in sealed F1", f"{gain.mean:+.3f}",
@@ -157,8 +161,8 @@ def measure(room: PlantedRoom, sizes: Sizes) -> tuple[list[Row], dict[str, JsonV
         *(Row(f"  wrong: {room.rules[j.feature].name}", j.reason) for j in oracle if not j.right),
         Row("false accepts", f"{len(false)} of {sizes.trials}", "bar 0"),
         *(Row("  false", reason) for reason in false),
-        Row("overhead of a step", f"{overhead:.1f} ms", f"n {steps}; bar 50 ms"),
-        *step_rows(runs),
+        Row("overhead of a step", f"{overhead.value:.1f} ms", f"n {overhead.n}; bar 50 ms"),
+        *step_rows(everything),
         Row("seconds", f"{seconds:.0f}"),
     ]  # fmt: skip
     keys: dict[str, JsonValue] = {
@@ -168,7 +172,7 @@ def measure(room: PlantedRoom, sizes: Sizes) -> tuple[list[Row], dict[str, JsonV
         "adversarial_trials": sizes.trials,
         "embedded_gain_f1": round(gain.mean, 4), "embedded_gain_f1_low": round(gain.low, 4),
         "embedded_gain_f1_high": round(gain.high, 4), "embedded_gain_n": gain.n,
-        "step_overhead_ms": round(overhead, 2), "steps": steps, "seconds": round(seconds, 1),
+        "step_overhead_ms": round(overhead.value, 2), "steps": overhead.n, "seconds": round(seconds, 1),
         "explore_tokens": len(room.index.explore.text), "seed": sizes.seed,
     }  # fmt: skip
     return rows, keys

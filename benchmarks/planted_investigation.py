@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -110,15 +110,21 @@ class TimedProposer:
             self.seconds += time.perf_counter() - began
 
 
+class StepTime(NamedTuple):
+    """How long one step took."""
+
+    name: str
+    seconds: float
+    own: float
+    """Less what the subject and the proposer took of it."""
+
+
 class Investigated(NamedTuple):
     """One investigation, and where its time went."""
 
     result: FeatureInvestigation
     seconds: float
-    subject_seconds: float
-    proposer_seconds: float
-    step_seconds: dict[str, list[float]]
-    """Wall time of each step taken, by its name; subject and proposer included."""
+    steps: tuple[StepTime, ...]
 
 
 @dataclass
@@ -166,12 +172,12 @@ class PlantedRoom:
         asked = str(self.preparation.ref(feature))
         run = self.ledger.start_run("benchmark", {})
         identity = self._store.start("feature", NAMES, asked, {})
-        clock = _StepClock()
+        timed, began = TimedProposer(proposer), time.perf_counter()
+        clock = _StepClock(lambda: timed.seconds + self.reader.seconds)
         trace = Trace(self._store, identity, run, [clock])
-        timed, before, began = TimedProposer(proposer), self.reader.seconds, time.perf_counter()
         result = asyncio.run(investigate_feature(self.bench, feature, timed, limits=limits, trace=trace))
         seconds = time.perf_counter() - began
-        return Investigated(result, seconds, self.reader.seconds - before, timed.seconds, clock.taken())
+        return Investigated(result, seconds, clock.taken())
 
     def f1_against_truth(self, predicate: Predicate | None, rule: PlantedRule, text: TokenText) -> float:
         """F1 of a predicate against the rule, noise left out, on eligible tokens of `text`."""
@@ -182,21 +188,22 @@ class PlantedRoom:
 
 
 class _StepClock:
-    """Notes when steps begin."""
+    """Notes when steps begin, and what subject and proposer had taken by then."""
 
-    def __init__(self) -> None:
-        self._began: list[tuple[str, float]] = []
+    def __init__(self, others: Callable[[], float]) -> None:
+        self._others = others
+        self._began: list[tuple[str, float, float]] = []
 
     def __call__(self, event: TraceEvent) -> None:
         if event.kind in (TraceKind.NODE, TraceKind.FINISHED):
-            self._began.append((event.step.split("-")[0], time.perf_counter()))
+            self._began.append((event.step.split("-")[0], time.perf_counter(), self._others()))
 
-    def taken(self) -> dict[str, list[float]]:
-        """Seconds from each step's beginning to the next one's."""
-        out: dict[str, list[float]] = defaultdict(list)
-        for (name, start), (_, stop) in zip(self._began, self._began[1:], strict=False):
-            out[name].append(stop - start)
-        return dict(out)
+    def taken(self) -> tuple[StepTime, ...]:
+        """Each step, from its beginning to the next one's."""
+        return tuple(
+            StepTime(name, stop - start, stop - start - (after - before))
+            for (name, start, before), (_, stop, after) in pairwise(self._began)
+        )
 
 
 def planted_room(
@@ -224,7 +231,7 @@ class _Parts(NamedTuple):
 
 
 def _parted(texts: Sequence[str], characters: int, seed: int) -> _Parts:
-    order = np.random.default_rng(seed).permutation(len(texts)).tolist()
+    order: list[int] = np.random.default_rng(seed).permutation(len(texts)).tolist()
     ends = np.cumsum([len(texts[i]) for i in order])
     first, second = (int(np.searchsorted(ends, n * characters)) + 1 for n in (1, 2))
     return _Parts([texts[i] for i in order[:first]], [texts[i] for i in order[first:second]])

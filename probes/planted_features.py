@@ -105,8 +105,8 @@ def planted_features(rows: Sequence[list[str]], n: int, seed: int) -> tuple[Plan
     counts = Counter(token for row in rows for token in row)
     free = {name: words for name, words in word_families().items() if name not in RESERVED}
     stock = _Stock(counts, rows, sum(counts.values()), free)
-    kinds = [kind for kind, share in SHARES.items() for _ in range(max(1, round(share * n)))]
-    kinds = (kinds + ["token_set"] * n)[:n]
+    others = [k for k, share in SHARES.items() for _ in range(max(1, round(share * n))) if k != "token_set"]
+    kinds = [*["token_set"] * (n - len(others)), *others][:n]
     rules: list[PlantedRule] = []
     for number, kind in enumerate(kinds):
         rule = _enough(stock, _MAKERS[kind], rng, kind)

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import planted_investigation
 from benchmarks.investigator import Sizes, gain_of, measure, overhead_ms
-from benchmarks.planted_investigation import Investigated, PlantedRoom, planted_room
+from benchmarks.planted_investigation import Investigated, PlantedRoom, StepTime, planted_room
 from benchmarks.planted_proposers import MANNERS, OracleProposer, misleading
 from benchmarks.planted_verdicts import false_accept, judged
 from glossator.probes import planted_features
@@ -29,10 +29,11 @@ def made(f1: float | None, one_shot: float | None, kind: VerdictKind = VerdictKi
     said = Explanation.of(REF, "embedded-analyst/1", "nothing much", None, (), ())
     result = FeatureInvestigation(
         id="i-0", feature=REF, proposer="x", explanation=said, hypotheses=(), beliefs=(), seconds=1.0,
-        verdict=Verdict(kind=kind, reason="r", tried=()), stopped=StopReason.DECIDED, f1=f1, baseline_f1=one_shot,
+        verdict=Verdict(kind=kind, reason="r", tried=()), stopped=StopReason.DECIDED,
+        f1=f1, baseline_f1=one_shot,
     )  # fmt: skip
-    steps = {"recall": [0.01], "experiment": [0.5, 0.5], "score": [3.0]}
-    return Investigated(result, 4.2, 0.3, 0.4, steps)
+    steps = (StepTime("recall", 0.01, 0.01), StepTime("experiment", 0.5, 0.1), StepTime("score", 3.0, 3.0))
+    return Investigated(result, 4.2, steps)
 
 
 def test_gain_is_paired_and_withheld_labels_count_as_nothing() -> None:
@@ -44,9 +45,9 @@ def test_gain_is_paired_and_withheld_labels_count_as_nothing() -> None:
 
 
 def test_overhead_leaves_out_subject_proposer_and_measuring() -> None:
-    overhead, steps = overhead_ms([made(0.9, 0.8)])
-    assert steps == 3
-    assert overhead == pytest.approx(1000 * (4.01 - 3.0 - 0.7) / 3)
+    overhead = overhead_ms([made(0.9, 0.8)])
+    assert overhead.n == 2
+    assert overhead.value == pytest.approx(1000 * (0.01 + 0.1) / 2)
 
 
 @pytest.fixture(scope="module")

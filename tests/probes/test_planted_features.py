@@ -56,7 +56,7 @@ FILLER = [
     "by",
     "on",
 ]
-N = 30
+N = 24
 
 
 @cache
@@ -64,7 +64,8 @@ def texts() -> tuple[str, ...]:
     """Text in which every family is spoken of."""
     rng = np.random.default_rng(0)
     words = [w for family in word_families().values() for w in family]
-    return tuple(" ".join(rng.choice([*words, *FILLER * 60], 400)) for _ in range(120))
+    drawn = [*words, *FILLER[:8] * 150, *FILLER * 20]
+    return tuple(" ".join(rng.choice(drawn, 500)) for _ in range(120))
 
 
 @cache
