@@ -164,7 +164,8 @@ def measure(room: PlantedRoom, sizes: Sizes) -> tuple[list[Row], dict[str, JsonV
     keys: dict[str, JsonValue] = {
         "planted_right_share": round(right / max(1, len(oracle)), 4),
         "planted_right_share_low": round(share.low, 4), "planted_right_share_n": len(oracle),
-        "false_accepts_of_100": round(100 * len(false) / max(1, sizes.trials), 2), "adversarial_trials": sizes.trials,
+        "false_accepts_of_100": round(100 * len(false) / max(1, sizes.trials), 2),
+        "adversarial_trials": sizes.trials,
         "embedded_gain_f1": round(gain.mean, 4), "embedded_gain_f1_low": round(gain.low, 4),
         "embedded_gain_f1_high": round(gain.high, 4), "embedded_gain_n": gain.n,
         "step_overhead_ms": round(overhead, 2), "steps": steps, "seconds": round(seconds, 1),

@@ -47,17 +47,19 @@ def current_labels(
 
 
 def _read(ledger: Ledger, names: FeatureNames, features: Sequence[int] | None) -> dict[int, CurrentLabel]:
+    latest = select(func.max(RunItemRow.seq)).group_by(RunItemRow.feature)
+    if features is not None:  # of these alone, however many features the ledger holds
+        ids = [f"{names.subject}/{names.dictionary}/{i}" for i in features]
+        latest = latest.where(RunItemRow.feature.in_(ids))
     query = (
         select(FeatureRow.index, CardRow.id, CardRow.verdict, ExplanationRow.text, ExplanationRow.author)
         .join(RunItemRow, RunItemRow.feature == FeatureRow.id)
         .join(CardRow, CardRow.id == RunItemRow.card)
         .outerjoin(ExplanationRow, ExplanationRow.id == CardRow.explanation)
         .where(FeatureRow.subject == names.subject, FeatureRow.dictionary == names.dictionary)
-        .where(RunItemRow.seq.in_(select(func.max(RunItemRow.seq)).group_by(RunItemRow.feature)))
+        .where(RunItemRow.seq.in_(latest))
         .order_by(FeatureRow.index)
     )
-    if features is not None:
-        query = query.where(FeatureRow.index.in_(list(features)))
     return {
         row["index"]: CurrentLabel(
             row["index"], row["text"] or "", row["author"] or "", VerdictKind(row["verdict"]), row["id"]

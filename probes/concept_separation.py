@@ -56,7 +56,7 @@ class TextRanks:
     @property
     def n_texts(self) -> int:
         """Texts that were ranked."""
-        return int(self.raised.shape[0])
+        return len(self.raised.indptr) - 1
 
     def firing_on(self, least: int) -> Int[np.ndarray, " features"]:
         """Features that fire on at least `least` texts, whatever their labels."""
@@ -105,7 +105,7 @@ class TextRanks:
         member = sp.csr_matrix((signed, (number, np.arange(len(signed)))))
         weight = np.asarray(member.sum(axis=1))
         offset = self.silent_rank - (self.n_texts + 1) / 2
-        return (((member @ self.raised).toarray() + weight * offset[None]) ** 2).sum(axis=0)
+        return ((sp.csr_matrix(member @ self.raised).toarray() + weight * offset[None]) ** 2).sum(axis=0)
 
     def _least_p(self, n_with: int) -> Float[np.ndarray, " features"]:
         """The chance that all texts that fire (or all with the concept, if fewer) have the concept."""

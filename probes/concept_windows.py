@@ -2,8 +2,8 @@
 
 By meaning: of a pool of random windows, those nearest to the concept's words by sentence embedding, against
 random ones of the less near. By words, where there is no embedder: windows around the concept's words,
-against windows without them. Either is a stand-in for what a person means by the concept, and is reported as such.
-At most `PER_DOCUMENT` windows of a document, so that no single document makes a class.
+against windows without them. Either is a stand-in for what a person means by the concept, and is reported
+as such. At most `PER_DOCUMENT` windows of a document, so that no single document makes a class.
 """
 
 from __future__ import annotations

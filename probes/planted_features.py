@@ -246,7 +246,7 @@ _MAKERS: dict[str, Callable[[_Stock, np.random.Generator], PlantedRule]] = {
 
 
 def truth_predicate(rule: PlantedRule) -> Predicate | None:
-    """Where a rule holds, in the closed language; None for a rule that holds nowhere, everywhere or by chance."""
+    """Where a rule holds, in the closed language; None where it holds nowhere, everywhere or by chance."""
     if isinstance(rule, TokenSetRule):
         return TokenIn(tokens=rule.tokens)
     if isinstance(rule, RegexRule):
@@ -265,7 +265,8 @@ def truth_predicate(rule: PlantedRule) -> Predicate | None:
         return truth_predicate(rule.rule)
     if isinstance(rule, ExceptionRule):
         inner, barred = truth_predicate(rule.rule), exception_of(rule)
-        assert inner is not None and barred is not None
+        assert inner is not None
+        assert barred is not None
         return AllOf(parts=(inner, Not(part=barred)))
     return None
 

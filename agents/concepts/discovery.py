@@ -1,10 +1,10 @@
 """Features that separate texts with a concept from texts without it.
 
-Every feature that fires on enough open texts (explore and validate together) is tested by rank, whatever it
-looks like, and false discoveries are held to a share of `Q` (Benjamini and Hochberg 1995). What is found is
-ranked by its AUC on `validate`, then by `explore`; what is reported is its AUC on sealed texts, beside
-what the best feature under shuffled labels reaches there. Tests take both open parts because a fifth of a few dozen
-texts could never speak against chance in thousands of tests; nothing was chosen on either before.
+Every feature that fires on enough open texts (explore and validate together) is tested by rank, whatever
+it looks like, and false discoveries are held to a share of `Q` (Benjamini and Hochberg 1995). What is found
+is ranked by its AUC on `validate`, then by `explore`; what is reported is its AUC on sealed texts, beside
+what the best feature under shuffled labels reaches there. Tests take both open parts because a fifth of a
+few dozen texts could never speak against chance in thousands of tests; nothing was chosen on either before.
 """
 
 from __future__ import annotations

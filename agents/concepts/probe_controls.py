@@ -108,8 +108,8 @@ def _tokens(texts: ConceptTexts, reader: TextReader) -> dict[Reading, OpenVector
     held = [np.unique(ids) for ids in reader.token_ids(texts.explore.texts)]
     tokens, count = np.unique(np.concatenate(held), return_counts=True)
     kept = tokens[count >= _LEAST_TEXTS]
-    parts = (reader.token_counts(part.texts, kept) for part in (texts.explore, texts.validate))
-    return {Reading.TOKENS: OpenVectors(*parts, kept)}
+    explore, validate = (reader.token_counts(p.texts, kept) for p in (texts.explore, texts.validate))
+    return {Reading.TOKENS: OpenVectors(explore, validate, kept)}
 
 
 def _shuffled_row(texts: ConceptTexts, site: Mapping[Reading, OpenVectors], seed: int) -> ProbeRow:

@@ -1,4 +1,4 @@
-"""The texts that the embedded proposer wants run: rows made from windows, best first, told apart by purpose."""
+"""The texts that the embedded proposer wants run: rows made from windows, in pools by purpose."""
 
 from __future__ import annotations
 

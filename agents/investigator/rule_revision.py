@@ -55,7 +55,7 @@ class Reviser:
         return Revision(predicate, corpus + EXPERIMENT_WEIGHT * self._outcomes.accuracy(predicate))
 
     def _variants(self, base: Predicate) -> Iterable[Predicate]:
-        """The base, its sets revised, a condition dropped, an exception added, and the best of these joined."""
+        """The base, its sets revised, a condition dropped, an exception added; each from the best before."""
         resized = self._resized(base)
         start = max([base, *resized], key=lambda p: self.weighed(p).worth)
         looser = loosened(start)
@@ -67,7 +67,7 @@ class Reviser:
         """The base with each of its sets changed, and with all of them changed."""
         out: list[Predicate] = []
         together: Predicate = base
-        for found in self._finder.of(base, self._explore.target):
+        for found in self._finder.of(base, self._explore.target, unseen=False):
             for changed in self._changes(found):
                 one = replaced(base, found.slot.part, changed)
                 out += [] if one is None else [one]
@@ -82,7 +82,7 @@ class Reviser:
         fired, silent = self._outcomes.fired_tokens(shift), self._outcomes.silent_tokens()
         added = [t for t in fired if not slot.has(t) and t.strip() and silent.get(t, 0) <= fired[t]]
         if shift:
-            added = [t for t in added if t in found.left_out or t in found.unseen]
+            added = [t for t in added if t not in found.silent]
         dropped = [t for t in found.doubtful if silent.get(t, 0) >= SILENT_ENOUGH and not fired.get(t)]
         tried = [t for t in found.left_out if t in fired or t in silent]
         share = sum(t in fired for t in tried) / max(1, len(tried))

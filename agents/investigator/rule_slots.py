@@ -1,4 +1,4 @@
-"""The sets of tokens or words inside a predicate, and the same predicate with other members in one of them."""
+"""The sets of tokens or words inside a predicate, and the same predicate with others in their place."""
 
 from __future__ import annotations
 

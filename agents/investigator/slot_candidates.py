@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from glossator.agents.embedded_analyst.corpus_statistics import CorpusStatistics, Key
 from glossator.agents.embedded_analyst.firing_target import FiringTarget
@@ -17,7 +17,8 @@ from glossator.agents.investigator.rule_slots import SetSlot, replaced, set_slot
 from glossator.probes.predicate_evaluation import evaluate
 from glossator.probes.sentence_embedder import HashingEmbedder
 from glossator.probes.text_embedder import TextEmbedder
-from glossator.records import AnyOf, Predicate
+from glossator.probes.word_table import fold
+from glossator.records import AnyOf, Predicate, TokenIn
 
 LEFT_OUT_PRECISION = 0.34
 _KEYS = {0: Key.TOKEN, -1: Key.PREVIOUS, 1: Key.NEXT}
@@ -37,8 +38,10 @@ class SlotCandidates(NamedTuple):
     """Members that hardly fired on `explore`."""
     left_out: tuple[str, ...]
     """Tokens that fired there and are no members."""
-    unseen: tuple[str, ...]
-    """Tokens that never stood there on `explore`, likest the members first."""
+    silent: frozenset[str]
+    """Tokens that stood there on `explore` and never fired."""
+    unseen: tuple[str, ...] = ()
+    """Tokens that never stood there, likest the members first; empty where they were not asked for."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class SlotFinder:
     @cached_property
     def _wordlike(self) -> Int[np.ndarray, " words"]:
         texts = self.stats.text.vocabulary.texts
-        return np.array([i for i, t in enumerate(texts) if len(t.strip()) > 2 and t.strip().isalpha()])
+        found = [i for i, t in enumerate(texts) if len(t.strip()) > 2 and t.strip().isalpha()]
+        return np.array(found, dtype=np.int64)
 
     @cached_property
     def _vectors(self) -> Float[np.ndarray, "words d"]:
@@ -63,22 +67,47 @@ class SlotFinder:
         return vectors[[number[word] for word in words]]
 
     @cached_property
+    def _spaced(self) -> Bool[np.ndarray, " words"]:
+        texts = self.stats.text.vocabulary.texts
+        return np.array([texts[i][0] == " " for i in self._wordlike.tolist()], dtype=bool)
+
+    @cached_property
+    def _by_token(self) -> dict[str, list[int]]:
+        return _grouped(self.stats.text.vocabulary.texts)
+
+    @cached_property
+    def _by_word(self) -> dict[str, list[int]]:
+        return _grouped([fold(t.strip()) for t in self.stats.text.vocabulary.texts])
+
+    def _members(self, slot: SetSlot) -> Bool[np.ndarray, " vocabulary"]:
+        """Which tokens of the vocabulary belong to a set."""
+        numbers = self._by_token if isinstance(slot.part, TokenIn) else self._by_word
+        inside = np.zeros(len(self.stats.text.vocabulary), dtype=bool)
+        inside[[i for member in slot.members for i in numbers.get(member, ())]] = True
+        return inside
+
+    @cached_property
     def _row_of(self) -> dict[int, int]:
         return {v: i for i, v in enumerate(self._wordlike.tolist())}
 
-    def of(self, predicate: Predicate, target: FiringTarget) -> list[SlotCandidates]:
-        """Candidates for every set in `predicate`."""
+    def of(self, predicate: Predicate, target: FiringTarget, unseen: bool = True) -> list[SlotCandidates]:
+        """Candidates for every set in `predicate`; unseen tokens, which cost most, only if asked for."""
         branches = predicate.parts if isinstance(predicate, AnyOf) else (predicate,)
         held = evaluate(predicate, self.stats.text, self.stats.words)
         return [
-            self._candidates(slot, branch, held, target)
+            self._candidates(slot, branch, held, target, unseen)
             for branch in branches
             for slot in set_slots(branch)
             if slot.shift in _KEYS
         ]
 
     def _candidates(
-        self, slot: SetSlot, branch: Predicate, held: np.ndarray, target: FiringTarget
+        self,
+        slot: SetSlot,
+        branch: Predicate,
+        held: Bool[np.ndarray, " tokens"],
+        target: FiringTarget,
+        unseen: bool,
     ) -> SlotCandidates:
         rest = replaced(branch, at_shift(slot.part, slot.shift), None)
         decided = target.wanted >= 0
@@ -89,18 +118,20 @@ class SlotFinder:
         silent = np.bincount(values[decided & (target.wanted == 0)], minlength=size)[:-1]
         missed = np.bincount(values[decided & (target.wanted == 1) & ~held], minlength=size)[:-1]
         texts = self.stats.text.vocabulary.texts
-        inside = np.array([slot.has(t) for t in texts])
+        inside = self._members(slot)
         precision = fires / np.maximum(1, fires + silent)
         doubtful = np.flatnonzero(inside & (fires + silent > 0) & ((fires < _SURE) | (precision < 0.5)))
         left_out = np.flatnonzero(~inside & (missed > 0) & (precision >= LEFT_OUT_PRECISION))
-        unseen = self._likest(np.flatnonzero(inside & (fires > 0)), inside | (fires + silent > 0), fires)
+        members, seen = np.flatnonzero(inside & (fires > 0)), inside | (fires + silent > 0)
+        likest = self._likest(members, seen, fires) if unseen else ()
         name = texts.__getitem__
         return SlotCandidates(
             slot,
             branch,
             tuple(map(name, doubtful[np.lexsort((fires[doubtful], precision[doubtful]))].tolist())),
             tuple(map(name, left_out[np.lexsort((-fires[left_out], -precision[left_out]))].tolist())),
-            tuple(map(name, unseen)),
+            frozenset(map(name, np.flatnonzero((silent > 0) & (fires == 0)).tolist())),
+            tuple(map(name, likest)),
         )
 
     def _likest(self, members: np.ndarray, seen: np.ndarray, fires: np.ndarray) -> Sequence[int]:
@@ -108,15 +139,20 @@ class SlotFinder:
         rows = [self._row_of[m] for m in members.tolist() if m in self._row_of]
         if not rows:
             return []
-        texts = self.stats.text.vocabulary.texts
         own = self._vectors[rows]
         likeness = self._vectors @ own.T
         near = np.sort(likeness, axis=1)[:, -3:].mean(axis=1)
         weight = np.array([fires[m] for m in members.tolist() if m in self._row_of], dtype=np.float32)
         score = near + likeness @ (weight / weight.sum())
-        spaced = np.array([texts[i][0] == " " for i in self._wordlike])
-        usual = spaced[rows].mean() >= 0.5
-        score[spaced != usual] -= _OTHER_SHAPE
+        score[self._spaced != (self._spaced[rows].mean() >= 0.5)] -= _OTHER_SHAPE
         score[seen[self._wordlike]] = -np.inf
         order = np.argsort(-score, kind="stable")[:_MOST_UNSEEN]
         return [int(self._wordlike[i]) for i in order if np.isfinite(score[i])]
+
+
+def _grouped(names: Sequence[str]) -> dict[str, list[int]]:
+    """The places of each name."""
+    out: dict[str, list[int]] = {}
+    for i, name in enumerate(names):
+        out.setdefault(name, []).append(i)
+    return out

@@ -56,9 +56,10 @@ class ContradictionCheck:
             texts: its claims in words; one that repeats what was refuted of these features is named
                 `claim 1`, `claim 2` … in the order of `texts`.
         """
-        return await asyncio.to_thread(self._found, features, texts)
+        return await asyncio.to_thread(self.found, features, texts)
 
-    def _found(self, features: Sequence[int], texts: Sequence[str]) -> tuple[Contradiction, ...]:
+    def found(self, features: Sequence[int], texts: Sequence[str]) -> tuple[Contradiction, ...]:
+        """As `of`, blocking."""
         claims = gather_claims(self._ledger, self._names, sorted(set(features)))
         return (*find_contradictions(claims, self._ground), *_repeated(claims, texts))
 

@@ -34,7 +34,7 @@ class Steer(Record):
     prompts: list[str]
     """Beginnings of texts to continue, 1 to 5, such as `I think that`."""
     strength: str = "auto"
-    """`auto` (a next-token KL of 1 nat), a KL such as `kl=0.33`, or a multiple of the feature's largest
+    """`auto` (a next-token KL of 0.33 nats), a KL such as `kl=0.33`, or a multiple of the feature's largest
     activation such as `2x`; a minus turns it down: `-1x`."""
 
 

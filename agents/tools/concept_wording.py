@@ -172,11 +172,11 @@ def _texts_payload(texts: ConceptTexts) -> dict[str, object]:
     judge = texts.judge
     named["held_back"] = {"ids": list(judge.ids), "with": judge.n_with, "without": judge.n_without}
     corpus = {"how": texts.how} if texts.source is TextSource.CORPUS else {}
-    return {"concept": texts.concept, "source": str(texts.source), "texts": named} | corpus
+    return {"concept": texts.concept, "source": str(texts.source), "texts": named, **corpus}
 
 
 def _auc_payload(auc: SealedAuc) -> dict[str, object]:
-    return {"value": _round(auc.value)} | _interval_payload(auc.interval)
+    return {**_interval_payload(auc.interval), "value": _round(auc.value)}
 
 
 def _interval_payload(interval: Interval) -> dict[str, object]:

@@ -15,8 +15,8 @@ from glossator.agents.trace.audit_experiments import (
     untested_beliefs,
 )
 from glossator.agents.trace.audit_flag import AuditFlag, AuditKind, flagged
-from glossator.agents.trace.reading import call_in, claims_in, quantiles_in, verdict_in
-from glossator.records import StoredEvent, TraceEvent, TraceKind, VerdictKind
+from glossator.agents.trace.reading import call_in, claims_in, facts_in, quantiles_in, result_of, verdict_in
+from glossator.records import Answer, StoredEvent, TraceEvent, TraceKind, VerdictKind
 
 __all__ = ["AuditFlag", "AuditKind", "audit"]
 
@@ -24,6 +24,9 @@ WEAK_BELOW = 0.5
 """Quantile of firing below which a window is a weak one."""
 IN_A_ROW = 3
 """Errors of one tool, one after the other, that are too many."""
+
+CONTRADICTION = "contradiction: "
+"""What begins a line of an answer that code found in the ledger: no claim, and it names what it rests on."""
 
 EvidenceExists = Callable[[str], bool]
 
@@ -65,23 +68,25 @@ def _said(event: TraceEvent) -> Generator[tuple[str, tuple[str, ...]]]:
     """What an event asserts, with what it cites: claims, and verdicts that let a label stand."""
     if event.kind is TraceKind.CLAIM:
         claims = [(f"the claim {c.text!r}", c.evidence) for c in claims_in(event)]
-        yield from claims or [(f"the claim {event.words!r}", event.evidence)]
+        if not claims and not event.words.startswith(CONTRADICTION):
+            claims = [(f"the claim {event.words!r}", event.evidence)]
+        yield from claims
     verdict = verdict_in(event) if event.kind is TraceKind.VERDICT else None
     if verdict is not None and verdict.kind is not VerdictKind.ABSTAINED:
         yield f"the verdict {event.words!r}", event.evidence
 
 
 def _cherry_picked(trace: Sequence[TraceEvent]) -> Generator[AuditFlag]:
-    lowest: dict[str, float] = {}
-    for event in trace:
-        quantiles = quantiles_in(event) if event.kind is TraceKind.TOOL_RESULT else []
-        for identity in event.evidence if quantiles else ():
-            lowest[identity] = min(quantiles)
+    """Claims that say more than a tool did, from nothing but windows, of which none was a weak one."""
+    results = [e for e in trace if e.kind is TraceKind.TOOL_RESULT]
+    lowest = {i: min(found) for e in results if (found := quantiles_in(e)) for i in e.evidence}
     if not lowest or min(lowest.values()) < WEAK_BELOW:
         return
+    stated = {text for e in results for text in facts_in(e)}
     for event in trace:
         for claim in claims_in(event) if event.kind is TraceKind.CLAIM else ():
-            if claim.evidence and all(i in lowest for i in claim.evidence):
+            rests = claim.evidence and all(i in lowest for i in claim.evidence)
+            if rests and claim.text not in stated and not claim.text.startswith("window "):
                 words = (
                     f"the claim {claim.text!r} rests on windows above quantile "
                     f"{min(lowest[i] for i in claim.evidence):.2f} alone; weaker firings were not looked at"
@@ -105,10 +110,16 @@ def _unanswered(trace: Sequence[TraceEvent]) -> Generator[AuditFlag]:
 
 
 def _after_the_end(trace: Sequence[TraceEvent]) -> Generator[AuditFlag]:
-    ends = [place for place, event in enumerate(trace) if event.kind is TraceKind.FINISHED]
+    """An answer that a limit cut short may be gone on with; nothing else may follow a result."""
+    ends = [p for p, e in enumerate(trace) if e.kind is TraceKind.FINISHED and not _cut_short(e)]
     if ends and ends[0] < len(trace) - 1:
         after = trace[ends[0] + 1 :]
         yield flagged(AuditKind.AFTER_THE_END, f"{len(after)} events follow the result", after[0])
+
+
+def _cut_short(event: TraceEvent) -> bool:
+    result = result_of(event)
+    return isinstance(result, Answer) and bool(result.stopped)
 
 
 def _repeated_failures(trace: Sequence[TraceEvent]) -> Generator[AuditFlag]:

@@ -27,6 +27,8 @@ from glossator.records import (
 
 LEAST_DECIDED = 3
 """Decided texts from which an experiment that went wrong must move beliefs."""
+LEAST_TRIED = 3
+"""Texts from which trying only those that should fire is one-sided; a single one is a question."""
 _MOVED = 1e-6
 
 
@@ -43,7 +45,8 @@ def one_sided(trace: Sequence[TraceEvent]) -> Generator[AuditFlag]:
             first.setdefault(whose, event)
             expected.setdefault(whose, []).extend(said)
     for whose, said in expected.items():
-        if leader in (None, whose) and all(e is Expectation.FIRES for e in said):
+        fires = len(said) >= LEAST_TRIED and all(e is Expectation.FIRES for e in said)
+        if fires and leader in (None, whose):
             words = (
                 f"all {len(said)} texts tried for {whose or 'it'} were expected to fire; none to be silent"
             )

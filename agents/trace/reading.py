@@ -7,7 +7,7 @@ records are looked for at any depth.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar, cast
 
 from pydantic import ValidationError
@@ -30,7 +30,7 @@ from glossator.records import (
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 _DEEPEST = 6
-_QUANTILE = re.compile(r"quantile (\d(?:\.\d+)?)")
+_WINDOW = re.compile(r"window \d+\b[^(]{0,80}\(quantile (\d(?:\.\d+)?)\)")
 
 
 class Call(NamedTuple):
@@ -80,9 +80,15 @@ def expectations_in(event: TraceEvent) -> list[Expectation]:
     return [known[s] for s in said if isinstance(s, str) and s in known]
 
 
+def facts_in(event: TraceEvent) -> list[str]:
+    """What a tool stated, fact by fact, in its words."""
+    facts = [fields(fact) for fact in _items(fields(event.payload).get("facts"))]
+    return [_text(fact.get("text")) for fact in facts]
+
+
 def quantiles_in(event: TraceEvent) -> list[float]:
-    """Quantiles of firing that the words of a result give."""
-    return [float(q) for text in _texts(event.payload) for q in _QUANTILE.findall(text)]
+    """Quantiles of firing of the windows that a result shows."""
+    return [float(found[1]) for text in facts_in(event) if (found := _WINDOW.match(text))]
 
 
 def result_in(events: Sequence[StoredEvent]) -> FeatureInvestigation | Answer | None:
@@ -104,7 +110,7 @@ def spent_in(events: Sequence[StoredEvent]) -> LlmSpending | None:
     if result is not None and (result.spending.calls or result.spending.cached):
         return result.spending
     spent = [s.event.spent for s in events if s.event.spent is not None]
-    if not spent:
+    if not any(s.calls or s.cached for s in spent):
         return None
     known = [s.usd for s in spent if s.usd is not None]
     return LlmSpending(
@@ -130,13 +136,6 @@ def _items(value: object) -> list[object]:
     if isinstance(value, dict):
         return list(cast("dict[str, object]", value).values())
     return cast("list[object]", value) if isinstance(value, list) else []
-
-
-def _texts(value: object) -> Generator[str]:
-    if isinstance(value, str):
-        yield value
-    for inner in _items(value):
-        yield from _texts(inner)
 
 
 def _records(value: object, record: type[AnyRecord], deep: int = 0) -> list[AnyRecord]:

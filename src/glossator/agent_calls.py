@@ -29,6 +29,8 @@ class AgentModels(NamedTuple):
     limits: Limits
     endpoints: Endpoints | None = None
     """None opens the models by their specs."""
+    budget: str = ""
+    """The limits as they were given; empty for none."""
 
     @property
     def asks(self) -> bool:
@@ -54,7 +56,7 @@ def agent_models(
     models = {} if without else role_models(session.settings)
     if budget is not None and Role.INVESTIGATOR not in models:
         raise SettingsError("--budget needs a model: set --investigator (or --explainer)")
-    return AgentModels(models, Limits.parse(budget) if budget else Limits(), endpoints)
+    return AgentModels(models, Limits.parse(budget) if budget else Limits(), endpoints, budget or "")
 
 
 def open_calls(session: Session, models: AgentModels, run: str) -> CallRoom | None:

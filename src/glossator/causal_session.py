@@ -41,7 +41,7 @@ class CausalSession:
 
         """
         self.session, self._command, self._embedder = session, command, embedder
-        self.ref = _feature_of(session, feature)
+        self.ref = feature_of(session, feature)
 
     @cached_property
     def index(self) -> ActivationIndex:
@@ -99,7 +99,13 @@ class CausalSession:
         return open_causal_bench(self.session, self.index, room)
 
 
-def _feature_of(session: Session, text: str) -> FeatureRef:
+def feature_of(session: Session, text: str) -> FeatureRef:
+    """The feature that `text` names (its index, or SUBJECT/DICTIONARY/INDEX) in the dictionary that is set.
+
+    Raises:
+        UnknownNameError: there is no such feature there.
+
+    """
     names = session.names()
     if text.strip().isdecimal():
         ref = FeatureRef(subject=names.subject, dictionary=names.dictionary, index=int(text))

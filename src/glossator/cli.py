@@ -21,6 +21,7 @@ from glossator.commands.doctor import doctor_command
 from glossator.commands.effects import effects_command
 from glossator.commands.evidence import evidence_command
 from glossator.commands.index import app as index_app
+from glossator.commands.investigate import investigate_command
 from glossator.commands.investigations import investigations_app
 from glossator.commands.label import label_command
 from glossator.commands.memory import memory_app
@@ -77,6 +78,7 @@ app.command("effects")(effects_command)
 app.command("ablate")(ablate_command)
 app.command("attribute")(attribute_command)
 app.command("stress")(stress_command)
+app.command("investigate")(investigate_command)
 app.command("ask")(ask_command)
 app.command("chat")(chat_command)
 app.add_typer(index_app, name="index")

@@ -125,7 +125,8 @@ class FeatureInvestigations:
         facts = {
             "settings": _facts(self._session),
             "limits": asdict(self._limits),
-            "budget": str(self._models.limits),
+            "budget": self._models.budget,
+            "models": self._models.work(),
         }
         return self.store.start("feature", FeatureNames(*names), asked, facts, work_key=key)
 

@@ -11,9 +11,11 @@ from glossator.agents.trace.audit import AuditFlag, AuditKind, audit
 from glossator.memory.investigation_store import InvestigationStore
 from glossator.memory.ledger import Ledger
 from glossator.records import (
+    Answer,
     Belief,
     Claim,
     ClaimStanding,
+    PlannerKind,
     StoredEvent,
     TraceEvent,
     TraceKind,
@@ -84,7 +86,7 @@ class Told:
 
 
 def windows(quantile: float) -> dict[str, object]:
-    return {"facts": [{"text": f"window 1: fires 3 (quantile {quantile:.2f}) on x"}]}
+    return {"facts": [{"text": f"window 1, explore: fires 3 (quantile {quantile:.2f}) on x"}]}
 
 
 @pytest.fixture
@@ -119,6 +121,7 @@ def test_claims_need_a_result_behind_them() -> None:
     assert measured.kinds() == []
     before = Told().claims("it means cats", "e-1").add(TraceKind.TOOL_RESULT, ids=["e-1"])
     assert before.kinds() == [AuditKind.UNSUPPORTED_CLAIM]  # measured afterwards
+    assert Told().add(TraceKind.CLAIM, words="contradiction: f-1 and f-2 …").kinds() == []
     assert Told().add(TraceKind.CLAIM, words="no payload").kinds() == [AuditKind.UNSUPPORTED_CLAIM]
 
 
@@ -143,25 +146,38 @@ def test_windows_that_are_the_strongest_alone() -> None:
     other = told(0.97).add(TraceKind.TOOL_RESULT, {"facts": []}, ids=["e-test"])
     assert other.claims("it means cats", "e-0", "e-test").kinds() == []
     assert told(0.97).kinds() == []
+    repeated = told(0.97).claims("window 1, explore: fires 3 (quantile 0.97) on x", "e-0")
+    assert repeated.kinds() == []  # it says no more than the tool
+    tested = {"facts": [{"text": "expected fires, was fires at 9, most on x (quantile 0.82)"}]}
+    assert Told().add(TraceKind.TOOL_RESULT, tested, ids=["e-0"]).claims("cats", "e-0").kinds() == []
 
 
 def test_tests_that_could_only_agree() -> None:
     def call(whose: str, *expectations: str) -> dict[str, object]:
         return {"hypothesis": whose, "tests": [{"text": "t", "expectation": e} for e in expectations]}
 
-    (flag,) = Told().add(TraceKind.TOOL_CALL, call("h-1", "fires", "fires")).flags()
+    (flag,) = Told().add(TraceKind.TOOL_CALL, call("h-1", "fires", "fires", "fires")).flags()
     assert flag.kind is AuditKind.ONE_SIDED
-    assert "all 2 texts tried for h-1" in flag.words
-    assert Told().add(TraceKind.TOOL_CALL, call("h-1", "fires", "silent")).kinds() == []
-    later = Told().add(TraceKind.TOOL_CALL, call("h-1", "fires"))
+    assert "all 3 texts tried for h-1" in flag.words
+    assert Told().add(TraceKind.TOOL_CALL, call("h-1", "fires", "fires")).kinds() == []  # too few to say
+    assert Told().add(TraceKind.TOOL_CALL, call("h-1", "fires", "fires", "silent")).kinds() == []
+    later = Told().add(TraceKind.TOOL_CALL, call("h-1", "fires", "fires", "fires"))
     assert later.add(TraceKind.TOOL_CALL, call("h-1", "silent")).kinds() == []
-    tool = {"arguments": {"feature": 3, "texts": ["a"], "expectations": ["fires"], "why": "w"}}
+    tool = {"arguments": {"feature": 3, "texts": ["a"] * 3, "expectations": ["fires"] * 3, "why": "w"}}
     assert Told().add(TraceKind.TOOL_CALL, tool).kinds() == [AuditKind.ONE_SIDED]
     assert Told().add(TraceKind.TOOL_CALL, {"tool": "windows", "arguments": {"feature": 3}}).kinds() == []
     # Where beliefs are told, only the one that leads in the end has to face what could refute it.
-    also = Told().add(TraceKind.TOOL_CALL, call(SPORT.id, "fires")).believes(beliefs(legal=2.0, sport=0.1))
+    also = (
+        Told()
+        .add(TraceKind.TOOL_CALL, call(SPORT.id, *["fires"] * 3))
+        .believes(beliefs(legal=2.0, sport=0.1))
+    )
     assert also.kinds() == []
-    leads = Told().add(TraceKind.TOOL_CALL, call(SPORT.id, "fires")).believes(beliefs(legal=0.1, sport=2.0))
+    leads = (
+        Told()
+        .add(TraceKind.TOOL_CALL, call(SPORT.id, *["fires"] * 3))
+        .believes(beliefs(legal=0.1, sport=2.0))
+    )
     assert leads.kinds() == [AuditKind.ONE_SIDED]
 
 
@@ -235,6 +251,17 @@ def test_nothing_follows_the_end() -> None:
     (flag,) = Told().add(TraceKind.FINISHED).add(TraceKind.NODE, step="x").add(TraceKind.NODE).flags()
     assert (flag.kind, flag.step) == (AuditKind.AFTER_THE_END, "x")
     assert "2 events" in flag.words
+    answer = Answer(
+        investigation="i-1",
+        request="r",
+        claims=(),
+        enough=False,
+        planner=PlannerKind.RULES,
+        stopped="20 calls",
+    ).model_dump(mode="json")
+    assert Told().add(TraceKind.FINISHED, answer).add(TraceKind.NODE).kinds() == []  # gone on with
+    whole = Told().add(TraceKind.FINISHED, {**answer, "stopped": ""}).add(TraceKind.NODE)
+    assert whole.kinds() == [AuditKind.AFTER_THE_END]
 
 
 def test_failing_again_and_again() -> None:

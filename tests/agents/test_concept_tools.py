@@ -62,7 +62,11 @@ def bench(planted: PlantedIndex, tmp_path: Path) -> Workbench:
 def asked(bench: Workbench, tool: str, calls: CallRoom | None = None, **arguments: Any) -> ToolResult:
     """One tool, called."""
     found = {t.name: t for t in concept_tools(bench, calls)}[tool]
-    return asyncio.run(found.run(found.arguments(**arguments)))
+
+    async def run() -> ToolResult:
+        return await found.run(found.arguments(**arguments))
+
+    return asyncio.run(run())
 
 
 def evidence_of(result: ToolResult) -> DictionaryEvidence:
@@ -107,12 +111,12 @@ def test_the_planted_feature_is_found_first(bench: Workbench) -> None:
 @pytest.mark.parametrize("tool", ["discover_features", "train_probe"])
 def test_recorded_arguments_give_the_same_evidence(bench: Workbench, tool: str) -> None:
     texts = sea_texts(30)
+    arguments: dict[str, Any]
     for arguments in ({"with_texts": texts[0], "without_texts": texts[1]}, {}):
         first = asked(bench, tool, concept="ship harbour sail", **arguments)
         recipe = evidence_of(first).recipe
         assert recipe["tool"] == tool
-        given = recipe["arguments"]
-        assert isinstance(given, dict)
+        given: Any = recipe["arguments"]
         again = asked(bench, tool, **given)
         assert again.evidence == first.evidence
         assert again.facts == first.facts
@@ -223,7 +227,11 @@ def test_a_split_without_texts_says_how_many_are_missing(bench: Workbench) -> No
 
 def test_bad_texts_and_pages_are_refused(bench: Workbench) -> None:
     texts = sea_texts(30)
-    both = {"concept": "sea", "with_texts": texts[0], "without_texts": (*texts[1], texts[0][0].upper())}
+    both: dict[str, Any] = {
+        "concept": "sea",
+        "with_texts": texts[0],
+        "without_texts": (*texts[1], texts[0][0].upper()),
+    }
     with pytest.raises(ToolError, match="1 texts are given with and without"):
         asked(bench, "discover_features", **both)
     with pytest.raises(ToolError, match="too long"):
@@ -252,10 +260,9 @@ def test_a_model_writes_texts_and_they_go_into_the_recipe(bench: Workbench) -> N
     payload = payload_of(result)
     assert payload["source"] == "written"
     assert [f["feature"] for f in payload["features"]] == [SEA]
-    given = evidence_of(result).recipe["arguments"]
-    assert isinstance(given, dict)
+    given: Any = evidence_of(result).recipe["arguments"]
     assert given["with_texts"] == [t for s in range(3) for t in texts_of(WORDS["sea"], 10, s)]
-    assert len(given["without_texts"]) == 30  # type: ignore[arg-type]
+    assert len(given["without_texts"]) == 30
     assert asked(bench, "discover_features", **given).evidence == result.evidence  # without the model
 
 
@@ -270,7 +277,7 @@ def test_refusals_are_counted_and_the_corpus_serves(bench: Workbench) -> None:
 
 def test_readings_of_texts(planted: PlantedIndex) -> None:
     reader = TextReader(TextActivations(subject_of(planted), planted.dictionary, context=64))
-    texts = ["the ship go to the harbour", "the man", "a"]
+    texts = ["a ship go to the harbour", "a man", "a"]
     pooled = reader.site(texts)
     assert pooled.mean.shape == pooled.largest.shape == (3, len(RULES))
     activation = reader.activations(SEA, texts)
@@ -278,7 +285,7 @@ def test_readings_of_texts(planted: PlantedIndex) -> None:
     assert 0 < pooled.mean[0, SEA] < pooled.largest[0, SEA]
     assert not pooled.mean[1:, SEA].any()
     assert reader.vectors(Reading.LENGTH, texts)[:, 0].tolist() == [6, 2, 1]
-    (first,) = reader.token_ids(["the ship ship"])
-    counts = reader.token_counts(["the ship ship", ""], np.unique(first))
+    (first,) = reader.token_ids(["a ship ship"])
+    counts = reader.token_counts(["a ship ship", ""], np.unique(first))
     assert sorted(counts[0].tolist()) == pytest.approx([np.log(2), np.log(3)])
     assert not counts[1].any()

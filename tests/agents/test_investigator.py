@@ -213,8 +213,8 @@ def test_wrong_first_guesses_are_refuted_and_corrected(alone: World) -> None:
 @pytest.mark.parametrize(
     ("limits", "stopped"),
     [
-        (InvestigationLimits(rounds=1, decided=0.9999), StopReason.STEPS),
-        (InvestigationLimits(texts=3, decided=0.9999), StopReason.STEPS),
+        (InvestigationLimits(rounds=1, decided=1 - 1e-12), StopReason.STEPS),
+        (InvestigationLimits(texts=3, decided=1 - 1e-12), StopReason.STEPS),
         (InvestigationLimits(seconds=1e-6), StopReason.TIME),
     ],
 )

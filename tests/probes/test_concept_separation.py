@@ -43,7 +43,7 @@ def test_silent_and_unknown_features_say_nothing() -> None:
     has = np.arange(6) < 3
     ranks = TextRanks.of(maxima_of(table), 6, np.arange(3))
     np.testing.assert_allclose(ranks.auc(has), [0.5, 1, 0.5])
-    np.testing.assert_allclose(ranks.p_values(has, np.arange(6)), [0.5, 1 / 20, 0.5], atol=1e-9)
+    np.testing.assert_allclose(ranks.p_values(has, np.arange(6)), [1, 1 / 20, 1], atol=1e-9)
     assert ranks.firing_on(3).tolist() == [1]
     assert TextRanks.of(maxima_of(np.zeros((6, 3))), 6).auc(has).shape == (0,)
 
@@ -58,14 +58,14 @@ def test_values_of_a_few_features_in_any_order() -> None:
 def test_chance_finds_nothing() -> None:
     """Families of nothing but nulls, of 9 + 9 to 60 + 60 texts: any discovery is a false one."""
     false = 0
-    for seed in range(200):
+    for seed in range(120):
         rng = np.random.default_rng(seed)
         n = int(rng.integers(9, 60)) * 2
         table = sparse_table(rng, n, 500, float(rng.uniform(0.05, 0.8)))
         ranks = TextRanks.of(maxima_of(table), n)
         p = ranks.p_values(rng.permutation(np.arange(n) < n // 2), np.arange(n))
         false += bool(discoveries(p, 0.05).any())
-    assert false <= 17  # 10 expected at most; 17 has probability 0.99 at a rate of 5 %
+    assert false <= 12  # 6 expected at a rate of 5 %; more than 12 has a probability of 0.5 %
 
 
 def test_false_discoveries_stay_below_their_share() -> None:
@@ -78,7 +78,7 @@ def test_false_discoveries_stay_below_their_share() -> None:
         found = np.flatnonzero(
             discoveries(TextRanks.of(maxima_of(table), 60).p_values(has, np.arange(60)), 0.05)
         )
-        assert (found < 40).sum() > 35
+        assert (found < 40).sum() > 25
         shares.append(float((found >= 40).mean()) if len(found) else 0.0)
     assert np.mean(shares) < 0.06
 

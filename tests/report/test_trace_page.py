@@ -126,6 +126,7 @@ def test_a_request_shows_its_claims_with_what_they_cite(ledger: Ledger) -> None:
     assert "Feature 812 fires on courts of law. supported" in words
     assert '<del title="cited, and does not exist"><code>e-made-up</code></del>' in page
     assert "window 1, explore: fires 9.1 (quantile 0.97)" in words
+    assert "left out: 14 more: page 2" in words
     assert "texts must be at least 4" in words
     assert "no model was asked" in words
     assert "schema" in words

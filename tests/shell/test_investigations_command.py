@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from glossator import investigation_run
+from glossator import investigation_resume
 from glossator.cli import run
 from glossator.memory.investigation_store import InvestigationStore
 from glossator.memory.ledger import Ledger
-from glossator.records import TraceEvent, TraceKind
+from glossator.records import Answer, PlannerKind, TraceEvent, TraceKind
 from tests.agents.trace_fixtures import FEATURE, begun, made_up_feature, made_up_request
 
 
@@ -118,12 +118,12 @@ def test_one_that_was_stopped_is_gone_on_with(
     feature, _, stopped = made(home)
     resumed: list[str] = []
 
-    def resume(session: Any, stored: Any) -> None:
+    def resume(session: Any, stored: Any, listeners: Any) -> None:
         resumed.append(stored.id)
         end = TraceEvent(step="finish", number=0, kind=TraceKind.FINISHED, words="done")
         InvestigationStore(session.ledger()).append(stored.id, [end])
 
-    monkeypatch.setattr(investigation_run, "resume_investigation", resume, raising=False)
+    monkeypatch.setattr(investigation_resume, "resume_investigation", resume)
     assert run(["investigations", "resume", feature, "--home", str(home)]) == 0
     said = capsys.readouterr()
     assert "is finished" in said.err
@@ -132,6 +132,28 @@ def test_one_that_was_stopped_is_gone_on_with(
     assert run(["investigations", "resume", stopped, "--home", str(home)]) == 0
     assert lines(capsys)[0]["state"] == "finished"
     assert resumed == [stopped]
+
+
+def test_an_answer_that_a_limit_cut_short_is_not_over(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Ledger.open(home / "ledger.sqlite") as ledger:
+        trace = begun(ledger, "what?", request=True)
+        answer = Answer(
+            investigation=trace.investigation, request="what?", claims=(), enough=False,
+            planner=PlannerKind.RULES, stopped="20 calls",
+        )  # fmt: skip
+        with trace.at("answer") as events:
+            events.add(TraceKind.FINISHED, "stopped", answer.model_dump(mode="json"))
+    resumed: list[str] = []
+
+    def resume(session: Any, stored: Any, listeners: Any) -> None:
+        resumed.append(stored.id)
+
+    monkeypatch.setattr(investigation_resume, "resume_investigation", resume)
+    assert run(["investigations", "resume", trace.investigation, "--home", str(home)]) == 0
+    assert resumed == [trace.investigation]
+    assert lines(capsys)[0]["result"]["stopped"] == "20 calls"
 
 
 def test_evidence_of_the_ledger_stands_behind_claims_of_a_later_trace(

@@ -72,13 +72,13 @@ def _feature(
     out: Path | None,
     machine: bool,
 ) -> None:
-    from glossator.commands.show import find_feature
+    from glossator.causal_session import feature_of
     from glossator.report.progress import TaskProgress
     from glossator.session import Session as OpenedSession
 
     with TaskProgress() as progress, OpenedSession(effective.settings, progress) as session:
         session.index()
-        ref = find_feature(session, what)
+        ref = feature_of(session, what)
         found = _investigated(session, ref.index, limits, budget, no_llm=no_llm, force=force)
         if out is not None:
             from glossator.commands.investigations import write_page

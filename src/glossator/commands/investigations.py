@@ -79,7 +79,7 @@ def resume_command(identity: Identity, *, effective: EffectiveSettings, as_json:
 
     with Session(effective.settings) as session:
         stored = _store(session).find(identity)
-        if stored.state == "finished":
+        if _is_over(session, stored):
             note(f"{stored.id} is finished: nothing is left to do")
         else:
             _resume(session, stored)
@@ -102,7 +102,7 @@ def export_command(
     """Write one to a file, whole: as a page to read, or as JSON."""
     from glossator.errors import UserError
     from glossator.investigation_reading import read_investigation
-    from glossator.report.page_file import write_page
+    from glossator.report.page_file import write_page as write_file
     from glossator.report.trace_page import trace_json, write_trace_page
     from glossator.session import Session
 
@@ -113,18 +113,34 @@ def export_command(
     if html is not None:
         write_trace_page(html, *read)
     if json_file is not None:
-        write_page(json_file, trace_json(*read) + "\n")
+        write_file(json_file, trace_json(*read) + "\n")
     note("; ".join(f"wrote {str(path)!r}" for path in (html, json_file) if path is not None))
 
 
-def _resume(session: Session, stored: StoredInvestigation) -> None:
-    from glossator import investigation_run
-    from glossator.errors import UserError
+def _is_over(session: Session, stored: StoredInvestigation) -> bool:
+    """Finished, and not by a limit that cut an answer short."""
+    from glossator.agents.trace.reading import result_in
+    from glossator.records import Answer
 
-    resume = getattr(investigation_run, "resume_investigation", None)
-    if resume is None:
-        raise UserError(f"{stored.id} cannot be resumed here: ask again with the same settings, it goes on")
-    resume(session, stored)
+    if stored.state != "finished":
+        return False
+    result = result_in(_store(session).events(stored.id))
+    return not (isinstance(result, Answer) and result.stopped)
+
+
+def _resume(session: Session, stored: StoredInvestigation) -> None:
+    from glossator.investigation_resume import resume_investigation
+    from glossator.report.terminal_trace import TraceLines
+
+    resume_investigation(session, stored, [TraceLines()])
+
+
+def write_page(session: Session, identity: str, file: Path) -> None:
+    """Write the page of one investigation."""
+    from glossator.investigation_reading import read_investigation
+    from glossator.report.trace_page import write_trace_page
+
+    write_trace_page(file, *read_investigation(_store(session), identity))
 
 
 def _store(session: Session) -> InvestigationStore:

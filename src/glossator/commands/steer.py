@@ -24,8 +24,8 @@ def steer_command(
     strength: Annotated[
         str,
         typer.Option(
-            help="auto (a next-token KL of 1), a KL such as kl=0.33, or a multiple of the feature's largest "
-            "activation such as 2x; a minus turns it down: -1x, kl=-0.33."
+            help="auto (a next-token KL of 0.33), a KL such as kl=1, or a multiple of the feature's largest "
+            "activation such as 2x; a minus turns it down: -1x, kl=-1."
         ),
     ] = "auto",
     length: Annotated[int, typer.Option(min=1, max=512, help="Tokens to generate.")] = 24,

@@ -117,6 +117,8 @@ class EventView(NamedTuple):
     claims: tuple[ClaimView, ...] = ()
     facts: tuple[FactView, ...] = ()
     texts: tuple[TextView, ...] = ()
+    left_out: str = ""
+    """What a tool did not show, and how to see it."""
     brief: str = ""
     """A short payload, in one line; empty where it is long, or shown in another way."""
 
@@ -140,6 +142,7 @@ def event_view(stored: StoredEvent, named: Named) -> EventView:
         beliefs=tuple(_belief_view(b, named) for b in beliefs),
         claims=tuple(claim_view(c) for c in claims),
         facts=facts,
+        left_out=safe_text(str(fields(event.payload).get("left_out") or "")) if facts else "",
         texts=() if shown or brief else _texts(event),
         brief=brief,
     )

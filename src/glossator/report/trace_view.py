@@ -179,7 +179,8 @@ def _step_views(events: Sequence[StoredEvent], names: dict[str, str]) -> tuple[S
         trouble = any(e.kind in (TraceKind.TOOL_ERROR.value, TraceKind.FAILED.value) for e in shown)
         words = shown[-1].words if shown else "nothing was noted"
         at = own[0].at[11:19]
-        views.append(StepView(safe_text(name), f"step-{place}", at, words, opened, trouble, shown))
+        is_open = opened and bool(shown)
+        views.append(StepView(safe_text(name), f"step-{place}", at, words, is_open, trouble, shown))
     return tuple(views)
 
 
@@ -229,11 +230,9 @@ def _feature_view(result: FeatureInvestigation) -> ResultView:
         Row("Minimal context", f"“{safe_text(m.kept)}” keeps {m.share:.0%} of “{safe_text(m.text)}”")
         for m in result.minimal
     ]
+    rows += [Row("Tried", safe_text(words)) for words in result.verdict.tried]
     said = safe_text(result.explanation.text) if result.explanation else ""
-    return ResultView(
-        said, result.verdict.kind.value, safe_text(result.verdict.reason), tuple(rows), (),
-        tuple(map(safe_text, result.verdict.tried)),
-    )  # fmt: skip
+    return ResultView(said, result.verdict.kind.value, safe_text(result.verdict.reason), tuple(rows), (), ())
 
 
 def _answer_view(answer: Answer) -> ResultView:
