@@ -52,7 +52,7 @@ async def finished_answer(
     )
     # A request that goes on after a limit ends a second time, in a step of another name.
     ended = f"stopped-{len(situation.gathered)}" if ending.stopped else "answer"
-    with trace.at(ended) as events:
+    with trace.at(ended, told_at_once=False) as events:
         _write(answer, events)
     return answer
 
@@ -68,11 +68,15 @@ async def _contradictions(
     if around.contradictions is None:
         return ()
     cited = {identity for claim in claims for identity in claim.evidence}
-    facts = [f for s in situation.gathered for f in s.facts if f.evidence in cited]
+    gathered = situation.gathered
+    facts = [f for s in gathered for f in s.facts if f.evidence in cited]
     named = [i for claim in claims for i in named_features(claim.text)]
+    learnt = [i for s in gathered if s.result is not None for f in s.result.findings for i in f.features]
     # A fact of many features, such as a comparison's, names those that it is about in words.
     alone = [f.features[0] for f in facts if len(f.features) == 1]
-    return await around.contradictions.of(list(dict.fromkeys([*named, *alone])), [c.text for c in claims])
+    return await around.contradictions.of(
+        list(dict.fromkeys([*named, *alone, *learnt])), [c.text for c in claims]
+    )
 
 
 def _write(answer: Answer, events: StepTrace) -> None:
@@ -81,8 +85,8 @@ def _write(answer: Answer, events: StepTrace) -> None:
             "" if claim.standing is ClaimStanding.SUPPORTED else f" [{claim.standing.value}: {claim.remark}]"
         )
         payload = claim.model_dump(mode="json")
-        events.add(TraceKind.CLAIM, f"{claim.text}{mark}", payload, evidence=claim.evidence)
+        events.add(TraceKind.CLAIM, f"{claim.text}{mark}", payload, evidence=claim.evidence, later=True)
     for contradiction in answer.contradictions:
-        events.add(TraceKind.CLAIM, f"contradiction: {contradiction.words}")
+        events.add(TraceKind.CLAIM, f"contradiction: {contradiction.words}", later=True)
     words = f"{len(answer.claims)} claims" if answer.enough else "not enough evidence"
     events.add(TraceKind.FINISHED, words, answer.model_dump(mode="json"), spent=answer.spending)

@@ -85,11 +85,11 @@ class _Checker:
         if not kept:
             remark = "none of what it cites exists" if struck else "it cites no evidence"
             return Claim(text=draft.text, struck=struck, standing=ClaimStanding.UNSUPPORTED, remark=remark)
-        remark = self._doubt(draft.text, [self._source(i) for i in kept])
+        remark = self._doubt(draft.text, [self._what_it_says(i) for i in kept])
         standing = ClaimStanding.DOUBTFUL if remark else ClaimStanding.SUPPORTED
         return Claim(text=draft.text, evidence=kept, struck=struck, standing=standing, remark=remark)
 
-    def _source(self, identity: str) -> _Source:
+    def _what_it_says(self, identity: str) -> _Source:
         """What was told of it in this conversation; of other evidence, what is stored."""
         stored = self._store.evidence(identity)
         features = frozenset(() if stored is None else _features_of(stored))

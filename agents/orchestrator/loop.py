@@ -92,7 +92,7 @@ class _RequestLoop:
         return await finished_answer(self._situation(), draft, ending, self._trace, around)
 
     def _begin(self) -> None:
-        with self._trace.at("request") as events:
+        with self._trace.at("request", told_at_once=False) as events:
             payload = {"request": self._request, "planner": self._planner.kind.value}
             events.add(TraceKind.STARTED, self._request, {**payload, "tools": list(self._catalogue)})
 
@@ -117,7 +117,7 @@ class _RequestLoop:
         return None
 
     async def _step(self, around: Surroundings) -> DraftAnswer | None:
-        with self._trace.at(f"plan-{self._steps}") as events:
+        with self._trace.at(f"plan-{self._steps}", told_at_once=False) as events:
             move = await self._planner.decide(self._situation(), events)
         if isinstance(move, NoMove):
             self._gathered.append(Gathered(None, None, move.reason))
@@ -138,7 +138,7 @@ class _RequestLoop:
                 break
             self._calls += 1
             fresh += 1
-            with self._trace.at(f"tool-{self._steps}-{n}") as events:
+            with self._trace.at(f"tool-{self._steps}-{n}", told_at_once=False) as events:
                 self._gathered.append(await use_tool(call, self._catalogue, self._trace, events))
             self._remember(around)
         self._misses = 0 if fresh else self._misses
@@ -160,11 +160,11 @@ class _RequestLoop:
 
     def _limit(self, words: str) -> None:
         self._stopped = words
-        with self._trace.at(f"limit-{self._steps}") as events:
+        with self._trace.at(f"limit-{self._steps}", told_at_once=False) as events:
             events.add(TraceKind.LIMIT, words)
 
     def _fail(self, error: BaseException) -> None:
-        with self._trace.at(f"failed-{self._steps}") as events:
+        with self._trace.at(f"failed-{self._steps}", told_at_once=False) as events:
             events.add(TraceKind.FAILED, f"{type(error).__name__}: {error}")
 
     def _situation(self) -> Situation:

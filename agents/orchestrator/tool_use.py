@@ -26,8 +26,9 @@ async def use_tool(call: CallTool, catalogue: Catalogue, trace: Trace, events: S
 
     """
     payload = {"tool": call.tool, "arguments": dict(call.arguments)}
-    events.add(TraceKind.TOOL_CALL, str(call), payload)
     tool = catalogue.get(call.tool)
+    quick = tool is None or not tool.slow  # what takes long is told of before it begins
+    events.add(TraceKind.TOOL_CALL, str(call), payload, later=quick)
     if tool is None:
         return _failed(call, f"there is no tool {call.tool!r}: choose one of {', '.join(catalogue)}", events)
     arguments = checked_arguments(tool.arguments, call.arguments)

@@ -23,6 +23,7 @@ class StepTrace:
 
     def __init__(self, trace: Trace, step: str) -> None:
         self._trace, self.step, self._number = trace, step, 0
+        self._held: list[TraceEvent] = []
 
     def add(
         self,
@@ -32,14 +33,25 @@ class StepTrace:
         *,
         evidence: Sequence[str] = (),
         spent: LlmSpending | None = None,
+        later: bool = False,
     ) -> None:
-        """Write one event down; `payload` is plain JSON."""
+        """Write one event down; `payload` is plain JSON. With `later`, together with the next event."""
         event = TraceEvent(
             step=self.step, number=self._number, kind=kind, words=words, payload=cast("JsonValue", payload),
             evidence=tuple(evidence), spent=spent,
         )  # fmt: skip
         self._number += 1
-        self._trace.write(event)
+        if later:
+            self._held.append(event)
+        else:
+            held, self._held = self._held, []
+            self._trace.write(*held, event)
+
+    def flush(self) -> None:
+        """Write down what waits for a next event."""
+        held, self._held = self._held, []
+        if held:
+            self._trace.write(*held)
 
 
 class Trace:
@@ -60,19 +72,23 @@ class Trace:
         self._listeners = tuple(listeners)
 
     @contextmanager
-    def at(self, step: str) -> Generator[StepTrace]:
-        """The events of `step`; begins with the event that it begins."""
+    def at(self, step: str, *, told_at_once: bool = True) -> Generator[StepTrace]:
+        """The events of `step`; begins with the event that it begins, which may wait for the next one."""
         events = StepTrace(self, step)
-        events.add(TraceKind.NODE, step)
-        yield events
+        events.add(TraceKind.NODE, step, later=not told_at_once)
+        try:
+            yield events
+        finally:
+            events.flush()
 
     def keep(self, evidence: Sequence[AnyEvidence]) -> tuple[str, ...]:
         """Store evidence before anything cites it; returns its ids."""
         self.store.save_evidence(self.run, evidence)
         return tuple(e.id for e in evidence)
 
-    def write(self, event: TraceEvent) -> None:
-        """Store one event and tell the listeners."""
-        self.store.append(self.investigation, [event])
-        for listener in self._listeners:
-            listener(event)
+    def write(self, *events: TraceEvent) -> None:
+        """Store events, all in one transaction, and tell the listeners."""
+        self.store.append(self.investigation, events)
+        for event in events:
+            for listener in self._listeners:
+                listener(event)

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from glossator.agents.memory_use.contradictions import ContradictionCheck
     from glossator.agents.orchestrator.planner import Planner
     from glossator.agents.tools.tool import Catalogue
-    from glossator.agents.tools.workbench import Workbench
     from glossator.investigation_run import FeatureInvestigations
 else:
-    CallRoom = Catalogue = ContradictionCheck = FeatureInvestigations = Planner = Workbench = Any
+    CallRoom = Catalogue = ContradictionCheck = FeatureInvestigations = Planner = Any
 
 PLANNERS = ("auto", *(kind.value for kind in PlannerKind))
 """Ways to choose tools; `auto` takes the best that the model can do."""
@@ -84,7 +83,7 @@ class RequestDesk:
         planner = self._planner()
         facts = {
             "planner": planner.kind.value,
-            "budget": str(self._models.limits),
+            "budget": self._models.budget,
             "models": self._models.work(),
         }
         names = FeatureNames(*self._session.names())
@@ -132,18 +131,11 @@ class RequestDesk:
     def _catalogue(self) -> Catalogue:
         from glossator.agents.orchestrator.delegate import investigate_tool
         from glossator.agents.tools.catalogue import catalogue
-        from glossator.agents.tools.concept_tools import concept_tools
-
-        bench = self._bench
-        concepts = {tool.name: tool for tool in concept_tools(bench, self._calls)}
-        investigate = investigate_tool(self._investigate, bench.index.n_features)
-        return {**catalogue(bench), **concepts, investigate.name: investigate}
-
-    @cached_property
-    def _bench(self) -> Workbench:
         from glossator.workbench import open_workbench
 
-        return open_workbench(self._session)
+        bench = open_workbench(self._session)
+        investigate = investigate_tool(self._investigate, bench.index.n_features)
+        return {**catalogue(bench, self._calls), investigate.name: investigate}
 
     @cached_property
     def _contradictions(self) -> ContradictionCheck:
@@ -151,7 +143,7 @@ class RequestDesk:
         from glossator.memory_session import contradiction_ground
 
         session = self._session
-        return Check(session.ledger(), session.names(), contradiction_ground(session))
+        return Check(session.ledger(), FeatureNames(*session.names()), contradiction_ground(session))
 
     async def _investigate(self, feature: int) -> FeatureInvestigation:
         from glossator.investigation_run import FeatureInvestigations as Investigations
@@ -241,26 +233,3 @@ def run_request(
             await desk.close()
 
     return run_to_end(asked())
-
-
-def resume_request(
-    session: Session,
-    stored: StoredInvestigation,
-    models: AgentModels,
-    *,
-    limits: OrchestratorLimits | None = None,
-    listeners: Sequence[Listener] = (),
-) -> Answer:
-    """Go on with a request that was begun, with the planner that it had; see `RequestDesk.resume`."""
-    from glossator.own_loop import run_to_end
-
-    planner = json.loads(stored.settings).get("planner", "auto")
-
-    async def resumed() -> Answer:
-        desk = RequestDesk(session, models, planner=planner, limits=limits, listeners=listeners)
-        try:
-            return await desk.resume(stored)
-        finally:
-            await desk.close()
-
-    return run_to_end(resumed())

@@ -41,7 +41,8 @@ def test_the_suite_asks_for_every_tool() -> None:
     assert named >= {
         "search_by_meaning", "search_by_token", "search_by_text", "feature_card", "windows", "test_texts",
         "logit_effects", "steer", "ablate", "compare_features", "neighbours", "coactivation",
-        "label_features", "discover_features", "train_probe", "recall", "read_evidence", "list_features", "investigate_feature",
+        "label_features", "discover_features", "train_probe", "recall", "read_evidence", "list_features",
+        "investigate_feature",
     }  # fmt: skip
     assert sum(r.enough is False for r in suite) >= 5
 

@@ -81,13 +81,9 @@ def answer_one(
             listeners=[TraceLines()],
         )  # fmt: skip
         if out is not None:
-            from glossator.investigation_reading import read_investigation
-            from glossator.memory.investigation_store import InvestigationStore
-            from glossator.report.trace_page import write_trace_page
+            from glossator.commands.investigations import write_page
 
-            write_trace_page(
-                out, *read_investigation(InvestigationStore(session.ledger()), answer.investigation)
-            )
+            write_page(session, answer.investigation, out)
     if machine:
         print_json_line(answer.model_dump(mode="json"))
     else:

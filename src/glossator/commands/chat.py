@@ -6,7 +6,6 @@ was found so far.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ from glossator.commands.result_output import note, print_rich
 from glossator.commands.settings_flags import with_settings
 
 if TYPE_CHECKING:
+    import asyncio
+
     from glossator.agents.orchestrator.conversation import ChatSession
     from glossator.request_run import RequestDesk
     from glossator.settings import EffectiveSettings
@@ -39,6 +40,8 @@ def chat_command(
     budget: BudgetFlag = None,
 ) -> None:
     """Ask one request after another; tool calls and costs are shown as they happen."""
+    import asyncio
+
     from glossator.agent_calls import agent_models
     from glossator.agents.orchestrator.conversation import ChatSession as Chat
     from glossator.report.progress import TaskProgress
@@ -102,7 +105,9 @@ class ChatConsole:
 
     async def _watched(self, request: str) -> Any:
         """The answer; what is typed meanwhile is read, where the terminal allows it."""
-        loop, watching = asyncio.get_running_loop(), False
+        from asyncio import get_running_loop
+
+        loop, watching = get_running_loop(), False
         if sys.stdin.isatty():
             try:
                 loop.add_reader(sys.stdin.fileno(), self._read_meanwhile)

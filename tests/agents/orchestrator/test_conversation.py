@@ -135,7 +135,8 @@ def investigated(evidence: tuple[str, ...] = ("e-000000000001", "e-000000000002"
     return FeatureInvestigation(
         id="i-0", feature=ref, proposer="a", explanation=Explanation.of(ref, "a", "legal terms", None),
         verdict=Verdict(kind=VerdictKind.ACCEPTED, reason="F1 0.91"), hypotheses=(law, sea),
-        beliefs=(belief,), refuted=(sea.id,), experiments=evidence[1:], evidence=evidence, f1=0.91, baseline_f1=0.8,
+        beliefs=(belief,), refuted=(sea.id,), experiments=evidence[1:], evidence=evidence,
+        f1=0.91, baseline_f1=0.8,
         facets=(Facet(hypothesis=law.id, text="courts", share=0.4, precision=0.9),),
         exceptions=(ExceptionRegion(text="in names", predicate=TokenIn(tokens=("Law",)), n=4),),
         stopped=StopReason.DECIDED, seconds=1.0,
