@@ -35,7 +35,7 @@ class Measure(NamedTuple):
     """Each function is right or wrong: Wilson; else a bootstrap over functions."""
 
 
-def _chance_corrected(value: float | None) -> float | None:
+def _above_chance(value: float | None) -> float | None:
     return None if value is None else (value - CHANCE) / (1 - CHANCE)
 
 
@@ -46,8 +46,8 @@ def _yes(value: bool | None) -> float | None:
 MEASURES = (
     Measure("right", "executable form right", lambda a: _yes(a.right), True),
     Measure("value", "R² / exact / F1", lambda a: a.value, False),
-    Measure("choice_model", "description chosen by the model, above chance", lambda a: _chance_corrected(a.by_model), False),
-    Measure("choice_code", "description chosen by code, above chance", lambda a: _chance_corrected(a.by_code), False),
+    Measure("choice_model", "choice by the model, above chance", lambda a: _above_chance(a.by_model), False),
+    Measure("choice_code", "choice by code, above chance", lambda a: _above_chance(a.by_code), False),
     Measure("second", "both concepts found", lambda a: _yes(a.second_found), True),
     Measure("exception", "exception found", lambda a: _yes(a.exception_found), True),
     Measure("overlap", "overlap with the exception", lambda a: a.exception, False),

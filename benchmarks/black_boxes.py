@@ -101,7 +101,7 @@ def main() -> None:
     plan = Plan(chosen.rounds, chosen.shufflings, judged=not chosen.no_judge)
     functions = generate(chosen.seed, chosen.functions, kinds, recipe=chosen.recipe)
     functions.sort(key=lambda f: f.signature.takes)  # prompts that begin alike follow each other
-    identity = [VERSION, chosen.model, chosen.base_url, list(plan)]
+    identity = [VERSION, chosen.model, list(plan)]
     chosen.home.mkdir(parents=True, exist_ok=True)
     kept = Finished(chosen.home / f"{content_id('black-boxes', identity)}.jsonl")
     with contextlib.ExitStack() as stack:

@@ -16,13 +16,13 @@ from glossator.agents.black_box.shown import answered
 from glossator.agents.llm_calls.answer_parsing import schema_of
 from glossator.agents.llm_calls.chat import AnswerSchema
 from glossator.probes.black_boxes.box import Pair
-from glossator.probes.black_boxes.concepts import parts_of_concepts, parts_of_relations, part_words
+from glossator.probes.black_boxes.concepts import part_words, parts_of_concepts, parts_of_relations
 from glossator.probes.black_boxes.numeric_form import NumericForm
 from glossator.probes.black_boxes.solver import Fit
 from glossator.probes.black_boxes.string_form import StringForm
 from glossator.probes.black_boxes.text_form import NamedConcept, RelationForm, TextForm
 
-IDEAS = 3
+IDEAS = 2
 """Hypotheses in one answer."""
 _POOR = 0.3
 """R² below which a family alone is refuted."""
@@ -56,7 +56,11 @@ def left(names: Sequence[str], refuted: set[str]) -> list[str]:
 
 def refuted_families(tried: Sequence[Fit]) -> set[str]:
     """Families that, alone, hardly fit."""
-    alone = [(f.form.first.family, f.quality) for f in tried if isinstance(f.form, NumericForm) and not f.form.second]
+    alone = [
+        (f.form.first.family, f.quality)
+        for f in tried
+        if isinstance(f.form, NumericForm) and not f.form.second
+    ]
     return {family for family, quality in alone if quality < _POOR}
 
 
@@ -78,7 +82,11 @@ def refuted_topics(tried: Sequence[Fit], pairs: Sequence[Pair]) -> set[str]:
         elif isinstance(fit.form, TextForm):
             topics |= {c.name for c in fit.form.concepts if isinstance(c, NamedConcept)}
     got = {str(p.given): answered(p) for p in pairs}
-    return {t for t in topics if (said := [got[w] for w in _words(t) if w in got]) and sum(said) < _FEW * len(said)}
+    return {
+        t
+        for t in topics
+        if (said := [got[w] for w in _words(t) if w in got]) and sum(said) < _FEW * len(said)
+    }
 
 
 def _words(topic: str) -> list[str]:

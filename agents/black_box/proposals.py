@@ -72,7 +72,7 @@ class NumericAnswer(BaseModel):
     hypotheses: Annotated[
         list[NumericIdea], BeforeValidator(_at_most(IDEAS)), Field(min_length=1, max_length=IDEAS)
     ]
-    inputs: Annotated[list[float], BeforeValidator(_at_most(2)), Field(max_length=2)] = []
+    inputs: Annotated[list[float], BeforeValidator(_at_most(1)), Field(max_length=1)] = []
 
 
 class StringIdea(BaseModel):
@@ -87,7 +87,7 @@ class StringAnswer(BaseModel):
     hypotheses: Annotated[
         list[StringIdea], BeforeValidator(_at_most(IDEAS)), Field(min_length=1, max_length=IDEAS)
     ]
-    inputs: Annotated[list[str], BeforeValidator(_at_most(2)), Field(max_length=2)] = []
+    inputs: Annotated[list[str], BeforeValidator(_at_most(1)), Field(max_length=1)] = []
 
 
 class WordIdea(BaseModel):
@@ -104,7 +104,7 @@ class WordAnswer(BaseModel):
     hypotheses: Annotated[
         list[WordIdea], BeforeValidator(_at_most(IDEAS)), Field(min_length=1, max_length=IDEAS)
     ]
-    inputs: Annotated[list[str], BeforeValidator(_at_most(2)), Field(max_length=2)] = []
+    inputs: Annotated[list[str], BeforeValidator(_at_most(1)), Field(max_length=1)] = []
 
 
 Attempt = Callable[[Sequence[Pair]], Fit]

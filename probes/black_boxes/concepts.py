@@ -89,24 +89,25 @@ _LISTS = {
 }
 _PAIRS = {
     "capital_of": {
-        "europe": "france-paris spain-madrid italy-rome norway-oslo greece-athens poland-warsaw austria-vienna "
-        "portugal-lisbon",
-        "asia": "japan-tokyo china-beijing india-delhi iran-tehran iraq-baghdad thailand-bangkok vietnam-hanoi "
-        "nepal-kathmandu",
-        "africa": "egypt-cairo kenya-nairobi ghana-accra morocco-rabat senegal-dakar angola-luanda uganda-kampala "
-        "tunisia-tunis",
-        "america": "peru-lima cuba-havana chile-santiago canada-ottawa ecuador-quito jamaica-kingston "
-        "colombia-bogota venezuela-caracas",
+        "europe": "france-paris spain-madrid italy-rome norway-oslo greece-athens poland-warsaw "
+        "austria-vienna portugal-lisbon",
+        "asia": "japan-tokyo china-beijing india-delhi iran-tehran iraq-baghdad thailand-bangkok "
+        "vietnam-hanoi nepal-kathmandu",
+        "africa": "egypt-cairo kenya-nairobi ghana-accra morocco-rabat senegal-dakar angola-luanda "
+        "uganda-kampala tunisia-tunis",
+        "america": "peru-lima cuba-havana chile-santiago canada-ottawa ecuador-quito "
+        "jamaica-kingston colombia-bogota venezuela-caracas",
     },
     "opposite_of": {
         "size": "big-small tall-short wide-narrow deep-shallow thick-thin long-brief large-little huge-tiny",
-        "feeling": "happy-sad brave-cowardly kind-cruel calm-nervous proud-humble friendly-hostile polite-rude "
-        "patient-hasty",
-        "touch": "hot-cold hard-soft wet-dry rough-smooth sharp-blunt heavy-light tight-loose sticky-slippery",
+        "feeling": "happy-sad brave-cowardly kind-cruel calm-nervous proud-humble friendly-hostile "
+        "polite-rude patient-hasty",
+        "touch": "hot-cold hard-soft wet-dry rough-smooth sharp-blunt heavy-light "
+        "tight-loose sticky-slippery",
     },
     "past_of": {
-        "regular": "walk-walked jump-jumped call-called open-opened paint-painted climb-climbed laugh-laughed "
-        "wash-washed",
+        "regular": "walk-walked jump-jumped call-called open-opened paint-painted climb-climbed "
+        "laugh-laughed wash-washed",
         "irregular": "go-went see-saw eat-ate take-took write-wrote sing-sang bring-brought fly-flew",
     },
     "young_of": {

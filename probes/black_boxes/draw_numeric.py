@@ -7,7 +7,10 @@ differs from what it replaces, and both parts of a composition matter. Otherwise
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -59,7 +62,7 @@ def draw_composed(rng: np.random.Generator) -> NumericForm:
         if first == second and first != "rectangle":
             continue
         form = NumericForm(
-            first=_draw_term(rng, first, most=3), join=join, second=_draw_term(rng, second, most=3)
+            first=_draw_term(rng, first, joined=True), join=join, second=_draw_term(rng, second, joined=True)
         )
         assert form.second is not None
         spreads = [float(np.std(t.values(x))) for t in (form.first, form.second)]
@@ -96,43 +99,85 @@ def _constant_share(values: np.ndarray) -> float:
     return float(counts.max() / len(values))
 
 
-def _draw_term(rng: np.random.Generator, family: FamilyName, most: int = 5) -> Term:
-    """One function of `family`, its parameters rounded to 0.1; polynomials up to the degree `most`."""
+@dataclass(frozen=True)
+class _Draws:
+    """Parameters rounded to 0.1."""
 
-    def tenth(low: float, high: float, away: float = 0.0) -> float:
+    rng: np.random.Generator
+    joined: bool
+    """For a composition, where slopes are gentler: neither part may drown the other."""
+
+    def tenth(self, low: float, high: float, away: float = 0.0) -> float:
         """Uniform, and at least `away` from 0."""
-        draws = (round(float(rng.uniform(low, high)), 1) for _ in itertools.count())
+        draws = (round(float(self.rng.uniform(low, high)), 1) for _ in itertools.count())
         return next(v for v in draws if abs(v) >= away)
 
-    inner = tenth(-80, 80)
-    height, base = tenth(-30, 30, 3), tenth(-30, 30)
-    match family:
-        case "constant":
-            shape, weights = (), (float(rng.integers(-100, 101)),)
-        case "linear":
-            shape, weights = (), (tenth(-10, 10, 0.1) if most == 5 else tenth(-1, 1, 0.1), tenth(-10, 10))
-        case "polynomial":
-            degree = int(rng.integers(2, most + 1))
-            lower = tuple(tenth(-50, 50) for _ in range(degree))
-            shape, weights = (float(degree),), (*lower, tenth(-50, 50, 10))
-        case "absolute":
-            shape, weights = (inner,), (tenth(-10, 10, 0.5), base)
-        case "root" | "logarithm":
-            shape, weights = (), (height, base)
-        case "step" | "reciprocal":
-            shape, weights = (inner,), (height * (5 if family == "reciprocal" else 1), base)
-        case "relu":
-            shape, weights = (tenth(-80, 60),), (tenth(-5, 5, 0.3) if most == 5 else tenth(-1, 1, 0.2), base)
-        case "tanh":
-            shape, weights = (tenth(-50, 50), tenth(3, 30)), (height, base)
-        case "sin" | "cos" | "square_wave":
-            shape, weights = (tenth(12, 80),), (tenth(-10, 10, 1) if most == 5 else height, tenth(-10, 10))
-        case "gaussian":
-            shape, weights = (tenth(-50, 50), tenth(4, 20)), (height, base)
-        case "rational":
-            shape, weights = (tenth(5, 40),), (height, tenth(-30, 30, 3), base)
-        case "rectangle":
-            shape, weights = (inner, round(min(100.0, inner + tenth(10, 60)), 1)), (height, base)
-        case "floor" | "ceil":
-            shape, weights = (tenth(15, 60),), (tenth(-20, 20, 3),)
-    return Term(family=family, shape=shape, weights=weights)
+    @cached_property
+    def common(self) -> _Common:
+        """Drawn first, whether or not the family needs them."""
+        return _Common(self.tenth(-80, 80), self.tenth(-30, 30, 3), self.tenth(-30, 30))
+
+    def slope(self, most: float, least: float, gentle: float) -> float:
+        """Up to `most` alone, up to 1 in a composition."""
+        return self.tenth(-1, 1, gentle) if self.joined else self.tenth(-most, most, least)
+
+
+class _Common(NamedTuple):
+    place: float
+    height: float
+    base: float
+
+
+class _Parameters(NamedTuple):
+    shape: tuple[float, ...]
+    weights: tuple[float, ...]
+
+
+def _draw_term(rng: np.random.Generator, family: FamilyName, *, joined: bool = False) -> Term:
+    """One function of `family`."""
+    draws = _Draws(rng, joined)
+    assert draws.common  # before anything else is drawn
+    drawn = _DRAWN[family](draws)
+    return Term(family=family, shape=drawn.shape, weights=drawn.weights)
+
+
+def _polynomial(d: _Draws) -> _Parameters:
+    """Degree 2 to 5, to 3 in a composition."""
+    degree = int(d.rng.integers(2, (3 if d.joined else 5) + 1))
+    lower = tuple(d.tenth(-50, 50) for _ in range(degree))
+    return _Parameters((float(degree),), (*lower, d.tenth(-50, 50, 10)))
+
+
+def _wave(d: _Draws) -> _Parameters:
+    period = d.tenth(12, 80)
+    height = d.common.height if d.joined else d.tenth(-10, 10, 1)
+    return _Parameters((period,), (height, d.tenth(-10, 10)))
+
+
+def _rectangle(d: _Draws) -> _Parameters:
+    low = d.common.place
+    return _Parameters((low, round(min(100.0, low + d.tenth(10, 60)), 1)), d.common[1:])
+
+
+_DRAWN: Mapping[FamilyName, Callable[[_Draws], _Parameters]] = {
+    "constant": lambda d: _Parameters((), (float(d.rng.integers(-100, 101)),)),
+    "linear": lambda d: _Parameters((), (d.slope(10, 0.1, 0.1), d.tenth(-10, 10))),
+    "polynomial": _polynomial,
+    "absolute": lambda d: _Parameters((d.common.place,), (d.tenth(-10, 10, 0.5), d.common.base)),
+    "root": lambda d: _Parameters((), d.common[1:]),
+    "logarithm": lambda d: _Parameters((), d.common[1:]),
+    "step": lambda d: _Parameters((d.common.place,), d.common[1:]),
+    "reciprocal": lambda d: _Parameters((d.common.place,), (d.common.height * 5, d.common.base)),
+    "relu": lambda d: _Parameters((d.tenth(-80, 60),), (d.slope(5, 0.3, 0.2), d.common.base)),
+    "tanh": lambda d: _Parameters((d.tenth(-50, 50), d.tenth(3, 30)), d.common[1:]),
+    "sin": _wave,
+    "cos": _wave,
+    "square_wave": _wave,
+    "gaussian": lambda d: _Parameters((d.tenth(-50, 50), d.tenth(4, 20)), d.common[1:]),
+    "rational": lambda d: _Parameters(
+        (d.tenth(5, 40),), (d.common.height, d.tenth(-30, 30, 3), d.common.base)
+    ),
+    "rectangle": _rectangle,
+    "floor": lambda d: _Parameters((d.tenth(15, 60),), (d.tenth(-20, 20, 3),)),
+    "ceil": lambda d: _Parameters((d.tenth(15, 60),), (d.tenth(-20, 20, 3),)),
+}

@@ -11,10 +11,11 @@ from glossator.probes.black_boxes.string_form import OPS, OpName, StringForm
 
 SINGLES: tuple[OpName, ...] = tuple(name for name in OPS if name != "identity")
 """Operations that do something."""
-_WORDS = (
+_WORD_LIST = (
     "river Stone banana eleven Hello garden ABBA sea Engine little Open copper umbrella Oslo green three cat "
     "Winter needle apple fox Paper island queen tree Mississippi letter East azure kind level Orange seven"
-).split()
+)
+_WORDS = tuple(_WORD_LIST.split())
 _SAMPLE = (
     "Hello World", "banana", "The green tree", "x", "Engine 42", "see the sea", "ABBA", "queue letters",
     "azure Orange idea", "Mississippi", "level", "Oslo in winter",

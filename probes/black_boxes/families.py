@@ -82,7 +82,9 @@ FAMILIES: Mapping[FamilyName, Family] = {
         "a square root, {w0} * sqrt(x) + {w1}",
     ),
     "logarithm": Family(
-        (), lambda x, s: _based(np.log(np.maximum(x[None, :], 0.01)), x, s), "a logarithm, {w0} * ln(x) + {w1}"
+        (),
+        lambda x, s: _based(np.log(np.maximum(x[None, :], 0.01)), x, s),
+        "a logarithm, {w0} * ln(x) + {w1}",
     ),
     "step": Family(
         ("c",),
@@ -100,7 +102,9 @@ FAMILIES: Mapping[FamilyName, Family] = {
         "an S shape around x = {c}, {w0} * tanh((x - {c}) / {width}) + {w1}",
     ),
     "sin": Family(
-        ("period",), lambda x, s: _based(np.sin(_wave(x, s)), x, s), "a sine of period {period}, {w0} high, around {w1}"
+        ("period",),
+        lambda x, s: _based(np.sin(_wave(x, s)), x, s),
+        "a sine of period {period}, {w0} high, around {w1}",
     ),
     "cos": Family(
         ("period",),
@@ -116,7 +120,9 @@ FAMILIES: Mapping[FamilyName, Family] = {
         "a bell around x = {mean} of width {sigma}, {w0} high, over {w1}",
     ),
     "rational": Family(
-        ("scale",), _rational, "a ratio of polynomials, ({w0} + {w1} * x/{scale}) / (1 + (x/{scale})^2) + {w2}"
+        ("scale",),
+        _rational,
+        "a ratio of polynomials, ({w0} + {w1} * x/{scale}) / (1 + (x/{scale})^2) + {w2}",
     ),
     "rectangle": Family(
         ("low", "high"),
@@ -128,9 +134,11 @@ FAMILIES: Mapping[FamilyName, Family] = {
         lambda x, s: _based(np.where(np.sin(_wave(x, s)) >= 0, 1.0, -1.0), x, s),
         "a square wave of period {period}, {w0} high, around {w1}",
     ),
-    "floor": Family(("width",), lambda x, s: np.floor(x[None, :] / s)[..., None], "{w0} * floor(x / {width})"),
+    "floor": Family(
+        ("width",), lambda x, s: np.floor(x[None, :] / s)[..., None], "{w0} * floor(x / {width})"
+    ),
     "ceil": Family(("width",), lambda x, s: np.ceil(x[None, :] / s)[..., None], "{w0} * ceil(x / {width})"),
-}  # fmt: skip
+}
 
 
 def columns(family: FamilyName, shape: tuple[float, ...]) -> int:

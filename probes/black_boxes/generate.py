@@ -30,7 +30,6 @@ from glossator.probes.black_boxes.draw_numeric import (
 from glossator.probes.black_boxes.draw_strings import draw_ops
 from glossator.probes.black_boxes.forms import Form
 from glossator.probes.black_boxes.kinds import RECIPE, Kind
-from glossator.probes.black_boxes.numeric_form import NumericForm
 from glossator.probes.black_boxes.string_form import StringForm
 from glossator.probes.black_boxes.text_form import NamedConcept, RelationForm, TextForm
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -71,7 +72,7 @@ def _numbers(function: HiddenFunction, rng: np.random.Generator) -> list[Value]:
     """Whole numbers spread over the domain, one of them in the exception if there is one."""
     low, high = function.signature.low, function.signature.high
     edges = np.linspace(low, high, _SHOWN + 1)
-    x = [float(round(rng.uniform(a, b))) for a, b in zip(edges, edges[1:], strict=False)]
+    x = [float(round(rng.uniform(a, b))) for a, b in pairwise(edges)]
     form = function.form
     if isinstance(form, NumericForm) and form.exception is not None:
         middle = float(round((form.exception.low + form.exception.high) / 2, 1))

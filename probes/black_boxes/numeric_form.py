@@ -1,4 +1,4 @@
-"""Numeric functions of the closed language: one family, or two joined, with at most one exception interval."""
+"""Numeric functions of the closed language: one family, or two joined, with one exception at most."""
 
 from __future__ import annotations
 

@@ -10,22 +10,22 @@ from pydantic import Field
 from glossator.records import Record
 
 OpName = Literal[
-    "identity", "upper", "lower", "capitalize_words", "swap_case", "alternate_case", "reverse", "reverse_words",
-    "reverse_each_word", "first_letter", "last_letter", "first_word", "last_word", "count_letters", "count_vowels",
-    "count_words", "caesar_1", "caesar_3", "caesar_minus_1", "vowels_to_a", "vowels_to_star", "next_vowel",
-    "remove_vowels", "remove_consonants", "remove_spaces", "spaces_to_underscores", "double_letters", "repeat_twice",
-    "swap_ends", "swap_pairs", "sort_letters", "sort_words", "remove_first", "remove_last", "insert_x_in_middle",
-    "prefix_un", "append_s", "remove_e", "e_to_3", "every_second", "rotate_left", "rotate_right", "drop_repeats",
-    "mirror",
+    "identity", "upper", "lower", "capitalize_words", "swap_case", "alternate_case", "reverse",
+    "reverse_words", "reverse_each_word", "first_letter", "last_letter", "first_word", "last_word",
+    "count_letters", "count_vowels", "count_words", "caesar_1", "caesar_3", "caesar_minus_1",
+    "vowels_to_a", "vowels_to_star", "next_vowel", "remove_vowels", "remove_consonants", "remove_spaces",
+    "spaces_to_underscores", "double_letters", "repeat_twice", "swap_ends", "swap_pairs", "sort_letters",
+    "sort_words", "remove_first", "remove_last", "insert_x_in_middle", "prefix_un", "append_s",
+    "remove_e", "e_to_3", "every_second", "rotate_left", "rotate_right", "drop_repeats", "mirror",
 ]  # fmt: skip
 
 LONGEST = 400
 """Characters that any operation gives at most."""
 _VOWELS = "aeiou"
-_NUMBERS = (
+_NUMBER_WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen twenty"
-).split()
+)
 
 
 class Op(NamedTuple):
@@ -34,6 +34,9 @@ class Op(NamedTuple):
     run: Callable[[str], str]
     say: str
     """In words, as a verb phrase."""
+
+
+_NUMBERS = tuple(_NUMBER_WORDS.split())
 
 
 def _number(n: int) -> str:
@@ -61,6 +64,10 @@ def _as(model: str, text: str) -> str:
 
 def _words(text: str, change: Callable[[str], str]) -> str:
     return " ".join(change(w) for w in text.split(" "))
+
+
+def _swapped_ends(text: str) -> str:
+    return text[-1] + text[1:-1] + text[0] if len(text) > 1 else text
 
 
 def _swapped_pairs(text: str) -> str:
@@ -101,7 +108,8 @@ OPS: Mapping[OpName, Op] = {
     "vowels_to_a": Op(lambda s: _vowels(s, lambda _: "a"), "replaces every vowel by a"),
     "vowels_to_star": Op(lambda s: _vowels(s, lambda _: "*"), "replaces every vowel by *"),
     "next_vowel": Op(
-        lambda s: _vowels(s, lambda v: _VOWELS[(_VOWELS.index(v) + 1) % 5]), "replaces each vowel by the next vowel"
+        lambda s: _vowels(s, lambda v: _VOWELS[(_VOWELS.index(v) + 1) % 5]),
+        "replaces each vowel by the next vowel",
     ),
     "remove_vowels": Op(lambda s: _vowels(s, lambda _: ""), "removes the vowels"),
     "remove_consonants": Op(
@@ -111,7 +119,7 @@ OPS: Mapping[OpName, Op] = {
     "spaces_to_underscores": Op(lambda s: s.replace(" ", "_"), "replaces spaces by underscores"),
     "double_letters": Op(lambda s: "".join(c * 2 for c in s), "doubles every character"),
     "repeat_twice": Op(lambda s: s + s, "says the whole text twice"),
-    "swap_ends": Op(lambda s: s[-1] + s[1:-1] + s[0] if len(s) > 1 else s, "swaps the first and last character"),
+    "swap_ends": Op(_swapped_ends, "swaps the first and last character"),
     "swap_pairs": Op(_swapped_pairs, "swaps neighbouring characters in pairs"),
     "sort_letters": Op(lambda s: "".join(sorted(s)), "sorts the characters"),
     "sort_words": Op(lambda s: " ".join(sorted(s.split(" "))), "sorts the words"),

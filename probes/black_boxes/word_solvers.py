@@ -27,7 +27,7 @@ WordForm = TextForm | RelationForm
 
 
 def interleaved(parts: Sequence[str]) -> list[str]:
-    """Open words of the parts in turn: one of each, then a second one of each, …"""
+    """Open words of the parts in turn: one of each, then second ones."""
     lists = [open_words(part) for part in parts]
     longest = max(map(len, lists))
     return [words[i] for i in range(longest) for words in lists if i < len(words)]
