@@ -94,6 +94,7 @@ def main() -> None:
     parser.add_argument("--shufflings", type=int, default=3, help="orders in which a description is judged")
     parser.add_argument("--no-judge", action="store_true", help="judge descriptions by code alone")
     parser.add_argument("--minutes", type=float, default=0.0, help="begin no function after so long")
+    parser.add_argument("--side-by-side", type=int, default=2, help="functions at once")
     parser.add_argument("--home", type=Path, default=Path("black-boxes"), help="where results are kept")
     parser.add_argument("--json", action="store_true", help="one last line of JSON")
     chosen = parser.parse_args()
@@ -109,8 +110,10 @@ def main() -> None:
         if chosen.model:
             ledger = stack.enter_context(Ledger.open(chosen.home / "ledger.sqlite"))
             spec = ModelSpec.parse(chosen.model, base_url=chosen.base_url)
-            calls = open_room(open_endpoint(spec, timeout=_TIMEOUT), ledger, 2)
-        results = asyncio.run(run(functions, calls, plan, kept, minutes=chosen.minutes))
+            calls = open_room(open_endpoint(spec, timeout=_TIMEOUT), ledger, chosen.side_by_side)
+        results = asyncio.run(
+            run(functions, calls, plan, kept, side_by_side=chosen.side_by_side, minutes=chosen.minutes)
+        )
     keys: dict[str, JsonValue] = {
         **keys_of(results), "functions": len(results), "seed": chosen.seed, "model": chosen.model,
         "rounds": plan.rounds, "shufflings": plan.shufflings,

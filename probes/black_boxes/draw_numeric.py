@@ -107,7 +107,7 @@ class _Draws:
     joined: bool
     """For a composition, where slopes are gentler: neither part may drown the other."""
 
-    def tenth(self, low: float, high: float, away: float = 0.0) -> float:
+    def tenth(self, low: float | int, high: float | int, away: float | int = 0) -> float:
         """Uniform, and at least `away` from 0."""
         draws = (round(float(self.rng.uniform(low, high)), 1) for _ in itertools.count())
         return next(v for v in draws if abs(v) >= away)
@@ -117,7 +117,7 @@ class _Draws:
         """Drawn first, whether or not the family needs them."""
         return _Common(self.tenth(-80, 80), self.tenth(-30, 30, 3), self.tenth(-30, 30))
 
-    def slope(self, most: float, least: float, gentle: float) -> float:
+    def slope(self, most: float | int, least: float, gentle: float) -> float:
         """Up to `most` alone, up to 1 in a composition."""
         return self.tenth(-1, 1, gentle) if self.joined else self.tenth(-most, most, least)
 

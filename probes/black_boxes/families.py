@@ -20,6 +20,7 @@ SIMPLE: tuple[FamilyName, ...] = tuple(f for f in get_args(FamilyName) if f not 
 """Families that stand alone; the other two only take part in compositions."""
 
 Points = Float[np.ndarray, " points"]
+Shape = Float[np.ndarray, " parameters"]
 Shapes = Float[np.ndarray, "shapes parameters"]
 Basis = Float[np.ndarray, "shapes points columns"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -26,7 +26,7 @@ class Term(Record):
     """What the columns of the family's basis are multiplied by."""
 
     @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def _fits(self) -> Term:
         names = FAMILIES[self.family].shape
         if len(self.shape) != len(names):
             raise ValueError(f"{self.family} takes the shape {names}, not {len(self.shape)} numbers")
@@ -65,7 +65,7 @@ class ExceptionInterval(Record):
     """What the function is there."""
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _ordered(self) -> ExceptionInterval:
         if not self.low <= self.high:
             raise ValueError(f"the exception's ends {self.low}, {self.high} must be in order")
         return self
@@ -85,7 +85,7 @@ class NumericForm(Record):
     """Where it is something else."""
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _whole(self) -> NumericForm:
         if (self.join is None) != (self.second is None):
             raise ValueError("a second part needs a join, and a join a second part")
         return self

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
-from glossator.probes.black_boxes.families import FAMILIES, FamilyName, Points
+from glossator.probes.black_boxes.families import FAMILIES, Basis, FamilyName, Points, Shape
 from glossator.probes.black_boxes.numeric_form import Term
 from glossator.probes.black_boxes.shape_search import least_squares, refined, shape_grid
 
@@ -24,8 +25,8 @@ class TermPair(NamedTuple):
 class _Start(NamedTuple):
     """Shapes to begin with."""
 
-    first: Points
-    second: Points
+    first: Shape
+    second: Shape
 
 
 def fit_pair(
@@ -62,7 +63,9 @@ def _coarse(
     return found
 
 
-def _joined(a: np.ndarray, b: np.ndarray, join: Literal["sum", "product"]) -> np.ndarray:
+def _joined(
+    a: Basis, b: Float[np.ndarray, "others points columns2"], join: Literal["sum", "product"]
+) -> Float[np.ndarray, "pairs points columns3"]:
     """Columns of every pair of shapes: side by side for a sum, all products for a product."""
     (g, n, k), (h, _, j) = a.shape, b.shape
     if join == "product":
@@ -105,7 +108,7 @@ def _one_moved(terms: TermPair, turn: int, join: Literal["sum", "product"], x: P
     return TermPair(moved, terms.second) if turn == 0 else TermPair(terms.first, moved)
 
 
-def _term(family: FamilyName, shape: Points, weights: Points) -> Term:
+def _term(family: FamilyName, shape: Shape, weights: Float[np.ndarray, " columns"]) -> Term:
     return Term(family=family, shape=tuple(map(float, shape)), weights=tuple(map(float, weights)))
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from glossator.probes.black_boxes.families import FAMILIES, Basis, FamilyName, Points, Shapes
+from glossator.probes.black_boxes.families import FAMILIES, Basis, FamilyName, Points, Shape, Shapes
 
 _RIDGE = 1e-10
 _JUMPS, _ALL_EDGES = 10, 40
@@ -63,7 +63,7 @@ def shape_grid(family: FamilyName, x: Points, y: Points, *, coarse: bool = False
             return np.zeros((1, 0))
 
 
-def _edges(x: Points, y: Points, coarse: bool) -> Points:
+def _edges(x: Points, y: Points, coarse: bool) -> Float[np.ndarray, " edges"]:
     """Middles between neighbouring points, those of the largest jumps first chosen."""
     order = np.argsort(x)
     middles = (x[order][1:] + x[order][:-1]) / 2
@@ -71,7 +71,7 @@ def _edges(x: Points, y: Points, coarse: bool) -> Points:
     return np.sort(middles[np.argsort(-jumps, kind="stable")[: _JUMPS if coarse else _ALL_EDGES]])
 
 
-def step_sizes(family: FamilyName, x: Points, shape: Float[np.ndarray, " parameters"]) -> Points:
+def step_sizes(family: FamilyName, x: Points, shape: Shape) -> Shape:
     """How far refinement looks at first; 0 for what the grid settles."""
     width = float(x.max() - x.min())
     if family in ("step", "rectangle", "polynomial"):
@@ -85,7 +85,7 @@ def step_sizes(family: FamilyName, x: Points, shape: Float[np.ndarray, " paramet
     return np.full(len(shape), width / 60 if family not in ("floor", "ceil") else 0.4)
 
 
-def refined(family: FamilyName, x: Points, y: Points, shape: Points) -> Points:
+def refined(family: FamilyName, x: Points, y: Points, shape: Shape) -> Shape:
     """The shape moved downhill: neighbours in every direction, with ever smaller steps."""
     steps, best = step_sizes(family, x, shape), shape
     if not steps.any():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -24,7 +24,7 @@ class NamedConcept(Record):
     """Its name."""
 
     @model_validator(mode="after")
-    def _known(self) -> Self:
+    def _known(self) -> NamedConcept:
         if self.name not in CONCEPTS:
             raise ValueError(f"there is no concept {self.name!r}; there are {', '.join(CONCEPTS)}")
         return self
@@ -51,7 +51,7 @@ class TextForm(Record):
     """A `concept/part` that it does not fire on, though the concept is its own."""
 
     @model_validator(mode="after")
-    def _part_of_its_own(self) -> Self:
+    def _part_of_its_own(self) -> TextForm:
         named = {c.name for c in self.concepts if isinstance(c, NamedConcept)}
         if self.exempt is not None and self.exempt not in {f"{n}/{p}" for n in named for p in CONCEPTS[n]}:
             raise ValueError(f"{self.exempt!r} is no part of {sorted(named)}")
@@ -91,7 +91,7 @@ class RelationForm(Record):
     """A `relation/part` that is undefined too."""
 
     @model_validator(mode="after")
-    def _known(self) -> Self:
+    def _known(self) -> RelationForm:
         if self.relation not in RELATIONS:
             raise ValueError(f"there is no relation {self.relation!r}; there are {', '.join(RELATIONS)}")
         if self.exempt is not None and self.exempt not in {
