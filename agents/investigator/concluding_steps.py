@@ -9,6 +9,7 @@ from glossator.agents.investigator.findings import findings_of
 from glossator.agents.investigator.minimal_context import minimal_context
 from glossator.agents.investigator.progress import Progress, SealedScores
 from glossator.agents.investigator.sealed_scoring import sealed_f1
+from glossator.agents.investigator.told_apart import told_apart
 from glossator.agents.trace.trace import StepTrace
 from glossator.agents.verdict import decide
 from glossator.records import (
@@ -105,7 +106,7 @@ def _decided(case: Case, progress: Progress, scored: SealedScores) -> Verdict:
 
 def _tried(case: Case, progress: Progress) -> tuple[str, ...]:
     """Every hypothesis with what is believed of it, most believed first."""
-    text = {h.id: h.text for h in progress.hypotheses}
+    text = {h.id: told_apart(h, progress.hypotheses) for h in progress.hypotheses}
     said = tuple(
         f"{text[b.hypothesis]} ({'refuted' if b.hypothesis in progress.refuted else f'{b.probability:.2f}'}"
         f" after {b.n} texts)"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from glossator.agents.investigator.told_apart import told_apart
 from glossator.agents.trace.audit import AuditFlag
 from glossator.agents.trace.reading import fields, hypotheses_in, result_in, spent_in
 from glossator.memory.investigation_store import StoredInvestigation
@@ -195,6 +196,7 @@ def _hypothesis_views(
     last = {name: float(line.dots[-1].words.rsplit(" ", 1)[1]) for name, line in lines.items()}
     leading = max(last, key=lambda name: last[name]) if last else ""
     views: list[HypothesisView] = []
+    all_of_them = list(hypotheses.values())
     for identity, one in hypotheses.items():
         name = names[identity]
         state = "refuted" if identity in refuted else "leads" if name == leading else ""
@@ -202,7 +204,7 @@ def _hypothesis_views(
         believed = last.get(name)
         views.append(
             HypothesisView(
-                name, colour, safe_text(one.text), one.origin.value, safe_text(one.author),
+                name, colour, safe_text(told_apart(one, all_of_them)), one.origin.value, safe_text(one.author),
                 "–" if believed is None else f"{believed:.2f}", 100 * (believed or 0.0), state,
             )
         )  # fmt: skip
