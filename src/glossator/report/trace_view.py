@@ -204,7 +204,8 @@ def _hypothesis_views(
         believed = last.get(name)
         views.append(
             HypothesisView(
-                name, colour, safe_text(told_apart(one, all_of_them)), one.origin.value, safe_text(one.author),
+                name, colour, safe_text(told_apart(one, all_of_them)), one.origin.value,
+                safe_text(one.author),
                 "–" if believed is None else f"{believed:.2f}", 100 * (believed or 0.0), state,
             )
         )  # fmt: skip
