@@ -153,7 +153,7 @@ def test_malformed_files_are_refused(old: bytes, new: bytes, problem: str) -> No
 
 
 def test_unknown_prompts_are_named() -> None:
-    with pytest.raises(ValueError, match="no prompt 'predicate_language'; there are detection_many"):
+    with pytest.raises(ValueError, match="no prompt 'predicate_language'; there are black_box_choice"):
         load_prompt("predicate_language")
 
 
