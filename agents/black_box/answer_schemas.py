@@ -44,8 +44,9 @@ def limited(model: type[BaseModel], idea: str, names: Mapping[str, Sequence[str]
         fields[field] = {**fields[field], "items": one} if fields[field].get("type") == "array" else one
     told["properties"] = fields
     ideas = {**schema["properties"]["hypotheses"], "minItems": IDEAS, "maxItems": IDEAS}
-    properties = {**schema["properties"], "hypotheses": ideas}
-    return AnswerSchema(plain.name, schema | {"$defs": {idea: told}, "properties": properties})
+    properties: Any = {**schema["properties"], "hypotheses": ideas}
+    schema |= {"$defs": {idea: told}, "properties": properties}
+    return AnswerSchema(plain.name, schema)
 
 
 def left(names: Sequence[str], refuted: set[str]) -> list[str]:

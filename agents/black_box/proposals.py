@@ -7,7 +7,7 @@ language lacks makes the answer malformed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal, NamedTuple, Protocol, get_args
+from typing import Annotated, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 from pydantic import BaseModel, BeforeValidator, Field
 
@@ -118,6 +118,7 @@ class Proposed(NamedTuple):
     inputs: tuple[Value, ...]
 
 
+@runtime_checkable
 class Asker(Protocol):
     """Everything that is particular to one kind of signature."""
 

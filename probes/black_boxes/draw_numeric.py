@@ -51,7 +51,8 @@ def draw_composed(rng: np.random.Generator) -> NumericForm:
     """Two of `JOINED`, added or multiplied, neither of them absorbed by the other."""
     x = grid_of((-100.0, 100.0))
     while True:
-        first, second = (JOINED[int(i)] for i in rng.integers(len(JOINED), size=2))
+        one, other = rng.integers(len(JOINED), size=2)
+        first, second = JOINED[int(one)], JOINED[int(other)]
         join = "sum" if rng.random() < 0.48 else "product"
         if (
             "constant" in (first, second)

@@ -39,7 +39,8 @@ def draw_ops(rng: np.random.Generator, *, composed: bool) -> tuple[OpName, ...]:
     if not composed:
         return (SINGLES[int(rng.integers(len(SINGLES)))],)
     while True:
-        inner, outer = (SINGLES[int(i)] for i in rng.integers(len(SINGLES), size=2))
+        first, second = rng.integers(len(SINGLES), size=2)
+        inner, outer = SINGLES[int(first)], SINGLES[int(second)]
         if not comes_to_less((inner, outer)):
             return inner, outer
 

@@ -6,7 +6,7 @@ A solver knows the closed language and sees experiments alone. There is one for 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class Fit(NamedTuple):
     """How well it fits: R² for numbers, the share of experiments that it predicts else; 1 at best."""
 
 
+@runtime_checkable
 class Solver(Protocol):
     """Experiments in, fits out."""
 

@@ -36,7 +36,8 @@ class StringSolver:
 
     def opening(self, n: int) -> list[Value]:
         """Fixed texts that every operation changes some of; then others."""
-        return [*_OPENING, *(t for t in self._pool if t not in _OPENING)][:n]
+        texts = [*_OPENING, *(t for t in self._pool if t not in _OPENING)]
+        return list[Value](texts[:n])
 
     def random(self, n: int, rng: np.random.Generator) -> list[Value]:
         """Texts of one to four words."""
@@ -68,7 +69,7 @@ class StringSolver:
         known = {p.given for p in pairs}
         forms = [f.form for f in fits[:8] if isinstance(f.form, StringForm)]
         rest = [t for t in self._pool if t not in known]
-        return list(sorted(rest, key=lambda t: -len({form.run(t) for form in forms})))[:n]
+        return list[Value](sorted(rest, key=lambda t: -len({form.run(t) for form in forms}))[:n])
 
 
 def _graded(form: StringForm, hits: Sequence[bool]) -> Fit:

@@ -72,7 +72,7 @@ class _WordSolver:
         forms = [f.form for f in fits[:4]]
         split = [(len({str(form.answer(w)) for form in forms}), w) for w in rest]
         disputed = [w for kinds, w in split if kinds > 1]
-        return list(dict.fromkeys([*disputed, *rest]))[:n]
+        return list[Value](dict.fromkeys([*disputed, *rest]))[:n]
 
 
 class FeatureSolver(_WordSolver):
