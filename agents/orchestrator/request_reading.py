@@ -34,6 +34,7 @@ class Wish(StrEnum):
     OFTEN = "often"
     STRONG = "strong"
     ACCEPTED = "accepted"
+    FIRE = "fire"
     MEANING = "meaning"
 
 
@@ -69,6 +70,7 @@ _WORDS: dict[Wish, str] = {
     Wish.OFTEN: r"most often|densest|most frequent\w*|most active|fires? most|dead features?|always on",
     Wish.STRONG: r"strongest features?|largest activations?|strongest firing features?",
     Wish.ACCEPTED: r"accepted|best labels?|well explained|trust\w*|reliabl\w*|labelled features|labels exist",
+    Wish.FIRE: r"fires?|firing|activat\w*|responds?|responding|lights? up|detects?",
     Wish.MEANING: r"means?|meaning|what is|fires? on|about|represents?|explain\w*|describe\w*|tell me"
     r"|card|how sure|statistics",
 }

@@ -142,6 +142,7 @@ def _of_one(reading: Reading, feature: int, known: Known) -> Iterator[Aim]:
         Wish.MEANING,
         Wish.TOKEN,
         Wish.DISCOVER,
+        Wish.FIRE,
         Wish.ACCEPTED,
         Wish.OFTEN,
         Wish.STRONG,
@@ -161,7 +162,7 @@ def _searches(reading: Reading) -> list[Aim]:
     if reading.quoted:
         return [_search_quoted(reading, text) for text in reading.quoted]
     if reading.topic:
-        return [_search_topic(reading.topic)]
+        return _fire_on(reading.topic) if reading.wants(Wish.FIRE) else [_search_topic(reading.topic)]
     orders = ((Wish.ACCEPTED, "verdict"), (Wish.STRONG, "max"), (Wish.OFTEN, "density"))
     return [
         Aim("list features", (Way(("list_features",), {"by": by}),))
@@ -188,10 +189,23 @@ def _search_topic(topic: str) -> Aim:
     return Aim(f"features about {topic}", ways)
 
 
+def _fire_on(topic: str) -> list[Aim]:
+    """What fires on texts about it is measured; labels only say what was found out of a few features."""
+    search = _search_topic(topic).ways
+    return [
+        Aim(f"features that fire on texts about {topic}", (_discover(topic), *search)),
+        Aim(f"features labelled as {topic}", search[:1], needed=False),
+    ]
+
+
+def _discover(topic: str) -> Way:
+    return Way(("discover_features",), {"concept": topic})
+
+
 def _concept(reading: Reading) -> list[Aim]:
     topic = reading.topic
     values: dict[str, Any] = {"concept": topic, "topic": topic, "text": topic, "name": topic}
-    discover = Way(("discover_features", "features_for_concept", "discover_concept"), values)
+    discover = _discover(topic)
     probe = Way(("train_probe", "linear_probe", "probe_concept"), values)
     search = _search_topic(topic).ways
     if not reading.wants(Wish.PROBE):

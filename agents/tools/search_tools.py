@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -24,9 +24,21 @@ from glossator.agents.tools.tool import AnyTool, Fact, ToolResult
 from glossator.agents.tools.workbench import Workbench
 from glossator.errors import ToolError
 from glossator.memory.current_labels import CurrentLabel
+from glossator.probes.sentence_embedder import HashingEmbedder
 from glossator.records import EvidenceKind, Record, VerdictKind
 
+LEAST_ALIKE = 0.3
+"""Cosine below which a sentence embedder's labels are about something else: labels of different things that
+were measured had mostly 0.09 to 0.3, related ones 0.35 to 0.77."""
 BY_MEANING, BY_TEXT, LIST = "search_by_meaning", "search_by_text", "list_features"
+
+
+class Near(NamedTuple):
+    """A labelled feature and how near its label is in meaning."""
+
+    feature: int
+    similarity: float
+    """Cosine."""
 
 
 class SearchByMeaning(Record):
@@ -95,7 +107,9 @@ def by_meaning(bench: Workbench, given: SearchByMeaning) -> ToolResult:
     start = page_start(given.page)
     near = _nearest(bench, text, standing, start + PAGE)
     page = paged(standing, given.page, "labelled features")
-    shown = near[start : start + PAGE]
+    shown = _alike(bench, near[start : start + PAGE])
+    if not shown:
+        raise ToolError(_nothing_near(labels, near, len(standing), text))
     coverage = f"{len(standing):,} of {bench.index.n_features:,} features have a label that stands"
     rows = [{**label_row(labels, feature), "similarity": number(value)} for feature, value in shown]
     evidence = of_dictionary(
@@ -107,6 +121,21 @@ def by_meaning(bench: Workbench, given: SearchByMeaning) -> ToolResult:
         for feature, value in shown
     ]
     return ToolResult((*facts, Fact(coverage, evidence.id)), (evidence,), page.left_out)
+
+
+def _alike(bench: Workbench, near: Sequence[Near]) -> list[Near]:
+    """Those that may well mean it; a hashing embedder knows words alone, so all of its."""
+    if isinstance(bench.embedder, HashingEmbedder):
+        return list(near)
+    return [one for one in near if one.similarity >= LEAST_ALIKE]
+
+
+def _nothing_near(labels: Labels, near: Sequence[Near], n: int, text: str) -> str:
+    nearest = f"{called(labels, near[0].feature)} at {near[0].similarity:.2f}"
+    return (
+        f"none of {n:,} labels is near in meaning to {text!r} (the nearest is {nearest}, and below "
+        f"{LEAST_ALIKE} labels are about something else): use discover_features or search_by_text, which need no labels"
+    )
 
 
 def by_text(bench: Workbench, given: SearchByText) -> ToolResult:
@@ -188,17 +217,15 @@ def _by_verdict(labels: Labels) -> list[int]:
     return sorted(labels, key=lambda f: (order.index(labels[f].verdict), f))
 
 
-def _nearest(
-    bench: Workbench, text: str, standing: Sequence[CurrentLabel], k: int
-) -> list[tuple[int, float]]:
+def _nearest(bench: Workbench, text: str, standing: Sequence[CurrentLabel], k: int) -> list[Near]:
     """Features whose labels are nearest to `text`, with cosines; from the findings index if there is one."""
     if bench.findings is not None:
         where = {"subject": bench.names.subject, "dictionary": bench.names.dictionary}
         found = bench.findings().search(text, k, where)
-        return [(finding.feature.index, finding.similarity) for finding in found]
+        return [Near(finding.feature.index, finding.similarity) for finding in found]
     if bench.embedder is None:
         raise ToolError("there is no sentence embedder here: use search_by_token or search_by_text")
     points = bench.embedder.embed([text, *(known.text for known in standing)])
     cosine = points[1:] @ points[0]
     order = np.argsort(-cosine, kind="stable")[:k]
-    return [(standing[i].feature, float(cosine[i])) for i in order]
+    return [Near(standing[i].feature, float(cosine[i])) for i in order]
