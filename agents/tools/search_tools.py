@@ -134,7 +134,8 @@ def _nothing_near(labels: Labels, near: Sequence[Near], n: int, text: str) -> st
     nearest = f"{called(labels, near[0].feature)} at {near[0].similarity:.2f}"
     return (
         f"none of {n:,} labels is near in meaning to {text!r} (the nearest is {nearest}, and below "
-        f"{LEAST_ALIKE} labels are about something else): use discover_features or search_by_text, which need no labels"
+        f"{LEAST_ALIKE} labels are about something else): use discover_features or search_by_text, which "
+        "need no labels"
     )
 
 
