@@ -7,6 +7,7 @@ set are shown by how often they stand at strong firings, fewer of them where the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -36,6 +37,7 @@ from glossator.records import (
 )
 
 LONGEST = 120
+_ABOUT = re.compile(r'(?P<head>words about [^(]+) \("[^)]*\)(?P<rest>.*?)(?: \(not .*\))?')
 _SHOWN = (5, 3, 2)
 _DOMINANT = 0.85
 _FORMS = {form.pattern: form.phrase for form in (*TOKEN_CLASSES, *WORD_CLASSES)}
@@ -70,6 +72,21 @@ class Wording:
         return shortened(text)
 
 
+def category_of(text: str) -> str:
+    """What a label says without examples and exceptions: `words about drinks` of `words about drinks ("tea")
+    (not before "set")`. A label that names no category says all that it says."""
+    named = _ABOUT.fullmatch(text)
+    return f"{named['head']}{named['rest']}" if named else text
+
+
+def _told_once(phrases: Sequence[str]) -> list[str]:
+    """The phrases, of those about one thing only the first."""
+    first: dict[str, str] = {}
+    for phrase in phrases:
+        first.setdefault(category_of(phrase), phrase)
+    return list(first.values())
+
+
 class _Sentence:
     """One label in the making."""
 
@@ -79,7 +96,7 @@ class _Sentence:
     def phrase(self, predicate: Predicate) -> str:
         if isinstance(predicate, AnyOf):
             merged = self._one_set(predicate.parts)
-            return merged or "; or ".join(self.phrase(part) for part in predicate.parts)
+            return merged or "; or ".join(_told_once([self.phrase(part) for part in predicate.parts]))
         parts = predicate.parts if isinstance(predicate, AllOf) else (predicate,)
         here = [part for part in parts if _is_here(part)]
         around = [self._around(part) for part in parts if not _is_here(part)]

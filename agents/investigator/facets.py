@@ -14,6 +14,7 @@ from jaxtyping import Int
 
 from glossator.agents.embedded_analyst.analyst import AUTHOR, EmbeddedAnalyst
 from glossator.agents.embedded_analyst.firing_target import firing_target
+from glossator.agents.embedded_analyst.wording import category_of
 from glossator.agents.investigator.exception_regions import (
     LEAST_GAIN,
     Ground,
@@ -131,8 +132,9 @@ class _Split:
         joined = self._joined(tried[best].claims, bases[best], leader)
         exceptions = tried[best].exceptions
         known = {h.id for h in hypotheses}
-        made = tuple(c.hypothesis for c in chosen if c.hypothesis.id not in known)
-        return FacetSplit(tuple(map(self._facet, chosen)), joined, exceptions, made)
+        told = chosen if _differ(chosen) else []
+        made = tuple(c.hypothesis for c in told if c.hypothesis.id not in known)
+        return FacetSplit(tuple(map(self._facet, told)), joined, exceptions, made)
 
     def _bases(self, hypotheses: Sequence[Hypothesis]) -> list[tuple[Hypothesis, ...]]:
         """What exceptions are looked for in: the leader, and the claim that does best on `validate`."""
@@ -262,6 +264,11 @@ class _Split:
             self._feature, text, predicate, author=AUTHOR,
             origin=HypothesisOrigin.JOINED, parents=tuple(p.id for p in parents),
         )  # fmt: skip
+
+
+def _differ(claims: Sequence[_Claim]) -> bool:
+    """Whether the claims say different things: two sets of words about one thing are one meaning."""
+    return len({category_of(c.hypothesis.text) for c in claims}) == len(claims)
 
 
 def _predicate(hypothesis: Hypothesis) -> Predicate:

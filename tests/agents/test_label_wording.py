@@ -10,7 +10,7 @@ import pytest
 from glossator.agents.embedded_analyst.corpus_statistics import CorpusStatistics
 from glossator.agents.embedded_analyst.firing_target import FiringTarget
 from glossator.agents.embedded_analyst.word_families import WordFamilies
-from glossator.agents.embedded_analyst.wording import LONGEST, Wording, shortened
+from glossator.agents.embedded_analyst.wording import LONGEST, Wording, category_of, shortened
 from glossator.probes.token_text import DocumentInfo, TokenText
 from glossator.probes.vocabulary import Vocabulary
 from glossator.records import (
@@ -132,3 +132,12 @@ def test_groups_are_named_only_where_a_term_stands_out() -> None:
     assert families.name(["wave", "tide", "surf"]) == "the sea"
     assert families.name(["lamp", "quartz", "verb", "onion"]) is None
     assert families.name(["wave"]) is None
+
+
+def test_labels_about_one_thing_are_known_as_such() -> None:
+    drinks = 'words about drinks ("coffee", "drink", …)'
+    assert category_of(drinks) == "words about drinks"
+    assert category_of('words about drinks ("tea") (not before "set", …)') == "words about drinks"
+    assert category_of('words about drinks ("tea") after "a"') == 'words about drinks after "a"'
+    assert category_of('the word "tea"') == 'the word "tea"'
+    assert category_of('words about law ("court")') != category_of(drinks)
