@@ -223,7 +223,9 @@ def _topic(stock: _Stock, rng: np.random.Generator) -> TopicRule:
     name = str(
         rng.choice(["sea", "war", "law", "religion", "music", "medicine", "sport", "science", "art", "farm"])
     )
-    words = tuple(w.lower() for w in stock.families[name])
+    family = stock.families[name]
+    size = int(rng.integers(max(1, int(0.7 * len(family))), len(family) + 1))
+    words = tuple(str(w).lower() for w in rng.permutation(family)[:size])
     at_least, window = int(rng.integers(2, 4)), int(rng.choice([16, 24, 32]))
     return TopicRule(kind="topic", words=words, at_least=at_least, window=window, mentions=(name, *words))
 
