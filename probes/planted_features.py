@@ -109,7 +109,7 @@ def planted_features(rows: Sequence[list[str]], n: int, seed: int) -> tuple[Plan
     kinds = [*["token_set"] * (n - len(others)), *others][:n]
     rules: list[PlantedRule] = []
     for number, kind in enumerate(kinds):
-        rule = _enough(stock, _MAKERS[kind], rng, kind)
+        rule = _enough(stock, _MAKERS[kind], rng, kind, [r.model_copy(update={"name": ""}) for r in rules])
         rules.append(rule.model_copy(update={"name": f"{kind} {number}"}))
     return tuple(rules[i] for i in rng.permutation(len(rules)))
 
@@ -130,15 +130,17 @@ def _enough(
     make: Callable[[_Stock, np.random.Generator], PlantedRule],
     rng: np.random.Generator,
     kind: str,
+    drawn: Sequence[PlantedRule],
 ) -> PlantedRule:
+    """A rule with enough places that was not drawn before."""
     for _ in range(_TRIES):
         rule = make(stock, rng)
         if kind in ("dead", "always_on", "random"):
             return rule
         parts = facets_of(rule) or (rule,)
-        if all(_common(stock, part) for part in parts):
+        if rule not in drawn and all(_common(stock, part) for part in parts):
             return rule
-    raise UserError(f"no {kind} rule with {LEAST_PLACES} places in {stock.n} tokens: take more text")
+    raise UserError(f"no further {kind} rule with {LEAST_PLACES} places in {stock.n} tokens: take more text")
 
 
 def _common(stock: _Stock, rule: PlantedRule) -> bool:
@@ -221,7 +223,9 @@ def _topic(stock: _Stock, rng: np.random.Generator) -> TopicRule:
     name = str(
         rng.choice(["sea", "war", "law", "religion", "music", "medicine", "sport", "science", "art", "farm"])
     )
-    words = tuple(w.lower() for w in stock.families[name])
+    family = stock.families[name]
+    size = int(rng.integers(max(1, int(0.7 * len(family))), len(family) + 1))
+    words = tuple(str(w).lower() for w in rng.permutation(family)[:size])
     at_least, window = int(rng.integers(2, 4)), int(rng.choice([16, 24, 32]))
     return TopicRule(kind="topic", words=words, at_least=at_least, window=window, mentions=(name, *words))
 
