@@ -16,9 +16,9 @@ from tests.agents.tools.tool_bench import SEA, ToolBench, give_label, planted, t
 NAMES = {
     "search_by_meaning", "search_by_token", "search_by_text", "list_features", "feature_card", "windows",
     "test_texts", "logit_effects", "neighbours", "coactivation", "compare_features", "steer", "ablate",
-    "label_features", "recall", "read_evidence",
+    "label_features", "recall", "read_evidence", "discover_features", "train_probe",
 }  # fmt: skip
-SLOW = {"steer", "ablate", "label_features"}
+SLOW = {"steer", "ablate", "label_features", "discover_features", "train_probe"}
 MARK = "marksealed"
 """The word that stands in every sealed text of the planted corpus, and in no other."""
 

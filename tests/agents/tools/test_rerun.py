@@ -162,9 +162,9 @@ def test_what_only_a_command_repeats_is_said_with_its_line(made: ToolBench) -> N
     recipe |= {"command": "ablate", "text": "a ship"}
     ablated = Evidence.of(made.bench.ref(SEA), EvidenceKind.ABLATION, recipe, {})
     assert "glossator ablate 1 --text 'a ship'" in again(made, ablated).reason
-    recipe = {"tool": "train_probe", "arguments": {}}
+    recipe = {"tool": "a_tool_of_another_version", "arguments": {}}
     probe = DictionaryEvidence.of(NAMES, (), EvidenceKind.LINEAR_PROBE, recipe, {})
-    assert "the tool 'train_probe' that measured it is not offered here" in again(made, probe).reason
+    assert "the tool 'a_tool_of_another_version' that measured it is not offered here" in again(made, probe).reason
 
 
 def test_differences_are_told_in_words_and_counted() -> None:
