@@ -164,7 +164,8 @@ def test_what_only_a_command_repeats_is_said_with_its_line(made: ToolBench) -> N
     assert "glossator ablate 1 --text 'a ship'" in again(made, ablated).reason
     recipe = {"tool": "a_tool_of_another_version", "arguments": {}}
     probe = DictionaryEvidence.of(NAMES, (), EvidenceKind.LINEAR_PROBE, recipe, {})
-    assert "the tool 'a_tool_of_another_version' that measured it is not offered here" in again(made, probe).reason
+    reason = again(made, probe).reason
+    assert "the tool 'a_tool_of_another_version' that measured it is not offered here" in reason
 
 
 def test_differences_are_told_in_words_and_counted() -> None:
