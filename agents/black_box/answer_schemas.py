@@ -30,7 +30,7 @@ _OFTEN = 2
 """Hypotheses without any right output after which an operation is refuted."""
 _FEW = 0.2
 """Share of a topic's words that are answered, below which it is refuted."""
-_LEAST_LEFT = 3
+_LEAST_LEFT = 2
 
 
 def limited(model: type[BaseModel], idea: str, names: Mapping[str, Sequence[str]]) -> AnswerSchema:

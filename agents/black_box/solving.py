@@ -7,6 +7,7 @@ its own description. The baselines are made of the same parts.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -102,10 +103,9 @@ async def investigate(box: BlackBox, calls: CallRoom, rounds: int) -> Solved:
             reasons[str(found.reason)] += 1
             found = Proposed((), ())
         attempts += found.attempts
-        if turn < rounds - 1:
-            _experiment(
-                box, proposing.asker, best_first(_fitted(attempts, box.pairs)), found.inputs, sizes.round
-            )
+        if (rest := rounds - 1 - turn) > 0:
+            portion = math.ceil(box.left / rest)
+            _experiment(box, proposing.asker, best_first(_fitted(attempts, box.pairs)), found.inputs, portion)
     return _solved(_fitted(attempts, box.pairs), box, rounds, reasons)
 
 
