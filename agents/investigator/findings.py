@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from glossator.agents.embedded_analyst.wording import category_of
 from glossator.agents.investigator.case import Case
 from glossator.agents.investigator.progress import Progress
-from glossator.records import Finding, FindingKind, Hypothesis
+from glossator.records import (
+    ExceptionRegion,
+    Explanation,
+    Finding,
+    FindingKind,
+    Hypothesis,
+    Not,
+    predicate_json,
+)
 
 
 def findings_of(case: Case, progress: Progress) -> tuple[Finding, ...]:
@@ -28,15 +37,33 @@ def _regions(case: Case, progress: Progress) -> list[Finding]:
         return []
     return [
         *(_finding(case, FindingKind.FACET, f.text, evidence, by) for f in progress.facets),
-        *(_finding(case, FindingKind.EXCEPTION, e.text, evidence, by) for e in progress.exceptions),
+        *(
+            _finding(case, FindingKind.EXCEPTION, e.text, evidence, by)
+            for e in progress.exceptions
+            if states(_said(progress), e)
+        ),
     ]
 
 
+def states(claim: Explanation | None, exception: ExceptionRegion) -> bool:
+    """Whether `claim` itself makes the exception; else it was seen in a rival that was not chosen."""
+    if claim is None or claim.predicate is None:
+        return False
+    return predicate_json(Not(part=exception.predicate)) in predicate_json(claim.predicate)
+
+
+def _said(progress: Progress) -> Explanation | None:
+    return None if progress.scored is None else progress.scored.explanation
+
+
 def _refuted(case: Case, progress: Progress) -> list[Finding]:
-    by_id = {h.id: h for h in progress.hypotheses}
+    """Not those that read like what is claimed: of two rules in the same words, one was only fitted worse."""
+    by_id, said = {h.id: h for h in progress.hypotheses}, _said(progress)
     found: list[Finding] = []
     for identity in progress.refuted:
         hypothesis = by_id[identity]
+        if said is not None and category_of(hypothesis.text) == category_of(said.text):
+            continue
         evidence = _spoke(case, progress, hypothesis)
         if evidence:
             found.append(_finding(case, FindingKind.REFUTED, hypothesis.text, evidence, hypothesis.author))

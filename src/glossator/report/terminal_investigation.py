@@ -7,8 +7,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from glossator.agents.investigator.findings import states
 from glossator.agents.investigator.told_apart import told_apart
-from glossator.records import FeatureInvestigation, Not, predicate_json
+from glossator.records import FeatureInvestigation
 from glossator.report.terminal_card import VERDICT_STYLES
 from glossator.report.token_marks import safe_text
 from glossator.report.wording import VERDICT_SIGNS, interval_words, spending_words
@@ -58,12 +59,9 @@ def _facets(found: FeatureInvestigation) -> Table | None:
 def _exceptions(found: FeatureInvestigation) -> Text | None:
     if not found.exceptions:
         return None
-    claimed = found.explanation.predicate if found.explanation else None
-    text = "" if claimed is None else predicate_json(claimed)
     lines: list[str] = []
     for exception in found.exceptions:
-        within = predicate_json(Not(part=exception.predicate)) in text
-        note = "" if within else "; seen in a rival, not part of the claim"
+        note = "" if states(found.explanation, exception) else "; seen in a rival, not part of the claim"
         lines.append(f"  {safe_text(exception.text)} ({exception.n} places{note})")
     return Text("but not\n" + "\n".join(lines))
 
