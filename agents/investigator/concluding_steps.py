@@ -25,6 +25,8 @@ from glossator.records import (
     VerdictKind,
 )
 
+TOLD = 6
+"""Hypotheses that a verdict names."""
 UNREAD = "no model read its words, and it has no predicate"
 
 
@@ -105,12 +107,12 @@ def _decided(case: Case, progress: Progress, scored: SealedScores) -> Verdict:
 
 
 def _tried(case: Case, progress: Progress) -> tuple[str, ...]:
-    """Every hypothesis with what is believed of it, most believed first."""
+    """The most believed hypotheses with what is believed of them; all of them stand in the result."""
     text = {h.id: told_apart(h, progress.hypotheses) for h in progress.hypotheses}
     said = tuple(
         f"{text[b.hypothesis]} ({'refuted' if b.hypothesis in progress.refuted else f'{b.probability:.2f}'}"
         f" after {b.n} texts)"
-        for b in progress.beliefs
+        for b in progress.beliefs[:TOLD]
     )
     return said or case.prepared.tried
 
