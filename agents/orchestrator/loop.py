@@ -75,10 +75,12 @@ class _RequestLoop:
         self._trace, self._limits, self._conversation = trace, limits, tuple(conversation)
         self._gathered: list[Gathered] = []
         self._calls = self._misses = self._steps = 0
-        self._stopped = ""
+        self._stopped, self._handed_over = "", ""
+        self._kind = planner.kind
+        self._fallback: Planner | None = None
 
     async def run(self, around: Surroundings) -> Answer:
-        began = around.clock()
+        began, self._fallback = around.clock(), around.fallback
         self._begin()
         try:
             with _metered(around.calls) as meter:
@@ -88,7 +90,9 @@ class _RequestLoop:
             # A kill of the process writes nothing, which means the same: unfinished, can be resumed.
             self._fail(error)
             raise
-        ending = Ending(self._planner.kind, self._stopped, spent, around.clock() - began)
+        if draft is not None and self._handed_over:
+            draft = draft._replace(remarks=(self._handed_over, *draft.remarks))
+        ending = Ending(self._kind, self._stopped, spent, around.clock() - began)
         return await finished_answer(self._situation(), draft, ending, self._trace, around)
 
     def _begin(self) -> None:
@@ -155,8 +159,15 @@ class _RequestLoop:
 
     def _missed(self, why: str) -> None:
         self._misses += 1
-        if self._misses > self._limits.misses:
+        if self._misses <= self._limits.misses:
+            return
+        if self._fallback is None:
             self._limit(why)
+            return
+        self._handed_over = f"{why}: another planner ({self._fallback.kind.value}) went on from there"
+        with self._trace.at(f"handed-over-{self._steps}", told_at_once=False) as events:
+            events.add(TraceKind.LIMIT, self._handed_over)
+        self._planner, self._fallback, self._misses = self._fallback, None, 0
 
     def _limit(self, words: str) -> None:
         self._stopped = words

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from glossator.agents.orchestrator.contradictions import ContradictionCheck
+from glossator.agents.orchestrator.planner import Planner
 from glossator.memory.finding_store import FindingStore
 
 if TYPE_CHECKING:
@@ -28,5 +29,7 @@ class Surroundings:
     """Holds the answer against stored findings."""
     stop: Callable[[], bool] = lambda: False
     """Asked before each step; True ends the request with what was found so far."""
+    fallback: Planner | None = None
+    """Goes on where the planner gives no usable reply, or the same call, too often; None ends there."""
     clock: Callable[[], float] = time.monotonic
     """Seconds."""

@@ -167,6 +167,12 @@ class RequestDesk:
             return NativePlanner(calls)
         return SchemaPlanner(calls)
 
+    def _fallback(self, planner: Planner) -> Planner | None:
+        """Written rules, where a model may get stuck."""
+        from glossator.agents.orchestrator.rule_planner import RulePlanner
+
+        return None if planner.kind is PlannerKind.RULES else RulePlanner()
+
     def _continued(self, identity: str) -> str:
         """The whole id of the request to go on from; empty for none."""
         if not identity:
@@ -191,7 +197,9 @@ class RequestDesk:
 
         trace = Trace(self.store, identity, self._ledger_run, self._listeners)
         memory = FindingStore(self._session.ledger())
-        around = Surroundings(self._calls, memory, self._contradictions, stop=stop)
+        around = Surroundings(
+            self._calls, memory, self._contradictions, stop=stop, fallback=self._fallback(planner)
+        )
         with held(self._session.settings.home, identity):
             return await answer_request(
                 request,

@@ -188,12 +188,14 @@ class Desk:
         catalogue: Catalogue | None = None,
         listeners: Sequence[Listener] = (),
         planner: Planner | None = None,
+        fallback: Planner | None = None,
     ) -> Answer:
         """The answer to one request; without a model, by rules."""
 
         async def asked() -> Answer:
             room = None if chat is None else self.room(chat, budget)
-            around = Surroundings(calls=room, memory=FindingStore(self.ledger), stop=stop)
+            memory = FindingStore(self.ledger)
+            around = Surroundings(calls=room, memory=memory, stop=stop, fallback=fallback)
             try:
                 return await answer_request(
                     request,

@@ -12,6 +12,7 @@ import pytest
 from glossator.agents.llm_calls.chat import Capabilities, ChatRequest
 from glossator.agents.llm_calls.scripted_chat import Asked, Scripted, ScriptedChat, always
 from glossator.agents.orchestrator.limits import OrchestratorLimits
+from glossator.agents.orchestrator.rule_planner import RulePlanner
 from glossator.agents.orchestrator.situation import Exchange
 from glossator.memory.finding_store import FindingStore
 from glossator.prompts.rendered_prompt import ChatMessage
@@ -114,6 +115,18 @@ def test_nonsense_ends_the_request_early(at: Desk, mode: PlannerKind) -> None:
     assert "no usable reply" in answer.stopped
     assert not answer.claims
     assert answer.spending.unscored == {"malformed answer": answer.spending.calls}
+    assert len(chat.requests) <= 6
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_where_a_model_gets_stuck_the_fallback_goes_on(at: Desk, mode: PlannerKind) -> None:
+    chat = ScriptedChat(always("I would love to help with that!"), capabilities=TOOLS)
+    answer = at.ask(LEGAL, chat, kind=mode, fallback=RulePlanner())
+    assert answer.enough
+    assert answer.planner is mode, "who was asked to plan"
+    assert not answer.stopped
+    assert any("no usable reply" in said and "rules" in said for said in answer.left_out)
+    assert at.tools.called
     assert len(chat.requests) <= 6
 
 
