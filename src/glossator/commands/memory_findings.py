@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -101,7 +102,9 @@ def _table(found: tuple[StoredFinding, ...]) -> Table:
 
     from glossator.report.token_marks import safe_text
 
-    table = NewTable("features", "kind", "finding", "evidence", "found by", box=box.SIMPLE_HEAD)
+    table = NewTable("features", "kind", "finding", box=box.SIMPLE_HEAD)
+    for heading in ("evidence", "found by"):  # ids that are cut cannot be opened
+        table.add_column(heading, no_wrap=True, min_width=14)
     for stored in found:
         finding = stored.finding
         kind = f"{finding.kind.value}, {finding.verdict}" if finding.verdict else finding.kind.value
@@ -109,11 +112,16 @@ def _table(found: tuple[StoredFinding, ...]) -> Table:
             ", ".join(map(str, finding.features)) or "–",
             kind,
             safe_text(finding.text),
-            " ".join(finding.evidence),
-            " ".join(stored.investigations),
+            _first(finding.evidence),
+            _first(stored.investigations),
         )
         table.add_row(*(Text(cell) for cell in cells))
     return table
+
+
+def _first(ids: Sequence[str]) -> str:
+    """The first id, and how many more there are; all of them are in the JSON."""
+    return ids[0] if len(ids) == 1 else f"{ids[0]}\n+ {len(ids) - 1} more" if ids else "–"
 
 
 def _words(one: Contradiction) -> Any:
