@@ -144,7 +144,8 @@ def _feature(found: FoundFeature, texts: ConceptTexts) -> str:
     doubt = "" if found.holds else ", where it is not shown"
     return (
         f"feature {found.feature}: AUC {_auc(found.sealed_auc)} on sealed texts{doubt} "
-        f"(n {texts.judge.n_with} + {texts.judge.n_without}), {found.validate_auc:.2f} on validate, p {found.p:.1g}; fires on "
+        f"(n {texts.judge.n_with} + {texts.judge.n_without}), "
+        f"{found.validate_auc:.2f} on validate, p {found.p:.1g}; fires on "
         f"{found.fires_with:.0%} of texts with the concept and {found.fires_without:.0%} of those without"
     )
 
