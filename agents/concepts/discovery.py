@@ -45,6 +45,11 @@ class FoundFeature(NamedTuple):
     """Share of open texts with the concept on which it fires."""
     fires_without: float
 
+    @property
+    def holds(self) -> bool:
+        """Whether the sealed texts show it too: their interval lies above ½."""
+        return self.sealed_auc.interval.low > 0.5
+
 
 class ShuffledBest(NamedTuple):
     """Sealed AUC of the feature that is best on `validate`, where labels are shuffled everywhere."""
@@ -65,6 +70,12 @@ class Discovery(NamedTuple):
     """Discoveries in all."""
     n_tested: int
     shuffled: ShuffledBest
+
+    def remembered(self, most: int = 5) -> tuple[FoundFeature, ...]:
+        """The best of the first groups, those alone that hold on sealed texts."""
+        numbers = {f.feature: f for f in self.found}
+        best = [numbers[g.best] for g in self.groups]
+        return tuple(f for f in best if f.holds)[:most]
 
 
 class OpenMaxima(NamedTuple):

@@ -150,7 +150,7 @@ class ConceptBench:
         payload = concept_wording.discovery_payload(texts, found)
         evidence = self._evidence(DISCOVER, EvidenceKind.CONCEPT, texts, features, payload)
         facts, left_out = concept_wording.discovery_facts(texts, found, page, evidence.id)
-        finding = self._finding(texts, tuple(g.best for g in found.groups[:5]), found, evidence.id)
+        finding = self._finding(texts, tuple(f.feature for f in found.remembered()), found, evidence.id)
         return ToolResult(facts, (evidence,), left_out, finding)
 
     def _probed(self, texts: ConceptTexts) -> ToolResult:

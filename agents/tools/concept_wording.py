@@ -43,9 +43,7 @@ def discovery_facts(
 
 def discovery_sentence(texts: ConceptTexts, found: Discovery) -> str:
     """One line to remember."""
-    numbers = {f.feature: f for f in found.found}
-    best = [g.best for g in found.groups[:5]]
-    aucs = ", ".join(f"{b} ({numbers[b].sealed_auc.value:.2f})" for b in best)
+    aucs = ", ".join(f"{f.feature} ({f.sealed_auc.value:.2f})" for f in found.remembered())
     return (
         f"“{texts.concept}” is separated by features (AUC on {texts.judge.n_with} + {texts.judge.n_without} "
         f"sealed texts): {aucs}; texts: {texts.source}"
@@ -128,7 +126,8 @@ def _summary(texts: ConceptTexts, found: Discovery) -> str:
     return (
         f"{found.n_found} {of} separate “{texts.concept}” at a false discovery rate of {Q:.0%}; the best "
         f"{len(found.found)} form {len(found.groups)} groups (alike from correlation {ALIKE_ACTIVATIONS:g} "
-        f"within a class, or cosine {ALIKE_DIRECTIONS:g}); {best}"
+        f"within a class, or cosine {ALIKE_DIRECTIONS:g}), and {sum(f.holds for f in found.found)} of them "
+        f"hold on sealed texts (interval above 0.5); {best}"
     )
 
 
@@ -142,9 +141,11 @@ def _sources(texts: ConceptTexts) -> str:
 
 
 def _feature(found: FoundFeature, texts: ConceptTexts) -> str:
+    doubt = "" if found.holds else ", where it is not shown"
     return (
-        f"feature {found.feature}: AUC {_auc(found.sealed_auc)} on sealed texts (n {texts.judge.n_with} + "
-        f"{texts.judge.n_without}), {found.validate_auc:.2f} on validate, p {found.p:.1g}; fires on "
+        f"feature {found.feature}: AUC {_auc(found.sealed_auc)} on sealed texts{doubt} "
+        f"(n {texts.judge.n_with} + {texts.judge.n_without}), "
+        f"{found.validate_auc:.2f} on validate, p {found.p:.1g}; fires on "
         f"{found.fires_with:.0%} of texts with the concept and {found.fires_without:.0%} of those without"
     )
 

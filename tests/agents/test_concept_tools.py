@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from glossator.agents.concepts.concept_texts import TextSource, given_texts
-from glossator.agents.concepts.discovery import discover
-from glossator.agents.concepts.feature_groups import group_features
+from glossator.agents.concepts.discovery import Discovery, FoundFeature, ShuffledBest, discover
+from glossator.agents.concepts.feature_groups import FeatureGroup, group_features
 from glossator.agents.concepts.written_concept import ConceptAnswer
 from glossator.agents.llm_calls.answer_parsing import schema_of
 from glossator.agents.llm_calls.budget import Budget
@@ -22,6 +22,7 @@ from glossator.agents.llm_calls.chat import Finish, Role
 from glossator.agents.llm_calls.prices import Prices
 from glossator.agents.llm_calls.scripted_chat import Asked, Script, Scripted, ScriptedChat, always
 from glossator.agents.llm_calls.token_counts import TokenCounter
+from glossator.agents.scorers.concept_scores import SealedAuc
 from glossator.agents.tools.concept_tools import concept_tools
 from glossator.agents.tools.tool import ToolResult
 from glossator.agents.tools.workbench import Workbench
@@ -31,7 +32,7 @@ from glossator.probes.planted_truth import PlantedDictionary, PlantedSubject
 from glossator.probes.site_means import Reading, TextReader
 from glossator.probes.split_assignment import split_of
 from glossator.probes.text_activations import TextActivations
-from glossator.records import DictionaryEvidence, EvidenceKind, FindingKind, Split
+from glossator.records import DictionaryEvidence, EvidenceKind, FindingKind, Interval, Split
 from tests.agents.concept_fixtures import HASHING, MONEY, SEA, planted_workbench, sea_texts, texts_of
 from tests.agents.planted_index import FILLER, RULES, WORDS, PlantedIndex, planted_index
 
@@ -289,3 +290,18 @@ def test_readings_of_texts(planted: PlantedIndex) -> None:
     counts = reader.token_counts(["a ship ship", ""], np.unique(first))
     assert sorted(counts[0].tolist()) == pytest.approx([np.log(2), np.log(3)])
     assert not counts[1].any()
+
+
+def test_what_sealed_texts_do_not_show_is_said_and_not_remembered() -> None:
+    def found(feature: int, low: float) -> FoundFeature:
+        auc = SealedAuc(0.7, Interval(low=low, high=0.9, method="made"))
+        return FoundFeature(feature, 0.9, 0.9, 1e-5, auc, 1.0, 0.0)
+
+    both = Discovery(
+        (found(3, 0.4), found(5, 0.6), found(7, 0.6)),
+        (FeatureGroup((3,)), FeatureGroup((5, 7))),
+        3,
+        9,
+        ShuffledBest(0.5, 0.6),
+    )
+    assert [f.feature for f in both.remembered()] == [5]
