@@ -36,6 +36,7 @@ _AT_ONCE = 500
 """Ids in one question to the database, which takes a limited number."""
 
 InvestigationKind = Literal["feature", "request"]
+State = Literal["finished", "failed", "unfinished"]
 
 
 class StoredInvestigation(NamedTuple):
@@ -52,7 +53,7 @@ class StoredInvestigation(NamedTuple):
     settings: str
     """JSON."""
     at: str
-    state: Literal["finished", "failed", "unfinished"]
+    state: State
 
 
 class InvestigationStore:
@@ -178,12 +179,12 @@ class InvestigationStore:
         last = select(func.max(TraceEventRow.seq)).where(TraceEventRow.investigation == row["id"])
         query = select(TraceEventRow.kind).where(TraceEventRow.seq == last.scalar_subquery())
         kinds = [r["kind"] for r in self.ledger.read_rows(query)]
-        ended = {TraceKind.FINISHED.value: "finished", TraceKind.FAILED.value: "failed"}
+        ended: dict[str, State] = {TraceKind.FINISHED.value: "finished", TraceKind.FAILED.value: "failed"}
         state = ended.get(kinds[0], "unfinished") if kinds else "unfinished"
         return StoredInvestigation(
             id=row["id"], kind=row["kind"], names=FeatureNames(row["subject"], row["dictionary"]),
             asked=row["asked"], work_key=row["work_key"], continues=row["continues"],
-            settings=row["settings"], at=row["at"], state=state,  # pyright: ignore[reportArgumentType]
+            settings=row["settings"], at=row["at"], state=state,
         )  # fmt: skip
 
 
