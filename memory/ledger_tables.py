@@ -1,19 +1,34 @@
 """The ledger's tables: one row per fact, its record as JSON beside the columns that are searched.
 
 Rows are only ever added. Triggers refuse UPDATE and DELETE on every table, in SQLite and in
-PostgreSQL, so that not even a hand at the database's own prompt rewrites a fact by accident.
+PostgreSQL, so that not even a hand at the database's own prompt rewrites a fact by accident. Two tables
+are no facts but who is at what at present (`STATE_TABLES`): they are updated, and never deleted from.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import DDL, Float, ForeignKey, Index, Integer, MetaData, String, Text, UniqueConstraint, event
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    Boolean,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    event,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised by one whenever a table changes; an older Glossator refuses a newer ledger.
 
 Version 2 added `llm_calls`, version 3 `run_evidence`, version 4 `investigations`, `trace_events`, `findings`,
-`finding_sources` and `dictionary_evidence`."""
+`finding_sources` and `dictionary_evidence`, version 5 `labelling_runs`, `run_events`, `work_items` and
+`run_workers`."""
 
 
 class Table(DeclarativeBase):
@@ -220,10 +235,86 @@ class FindingSourceRow(Table):
     __table_args__ = (UniqueConstraint("finding", "investigation"),)
 
 
+class LabellingRunRow(Table):
+    """One order to label many features; its id is that of its row in `runs`."""
+
+    __tablename__ = "labelling_runs"
+    id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    plan: Mapped[str] = mapped_column(Text)
+    at: Mapped[str] = mapped_column(String(40))
+
+
+class RunEventRow(Table):
+    """One `RunEvent` of a labelling run."""
+
+    __tablename__ = "run_events"
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    run: Mapped[str] = mapped_column(ForeignKey("labelling_runs.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    record: Mapped[str] = mapped_column(Text)
+    at: Mapped[str] = mapped_column(String(40))
+
+
+class WorkItemRow(Table):
+    """One feature of a labelling run as it stands; features with low numbers come first."""
+
+    __tablename__ = "work_items"
+    run: Mapped[str] = mapped_column(ForeignKey("labelling_runs.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    feature: Mapped[str] = mapped_column(String(400))
+    work_key: Mapped[str] = mapped_column(String(80))
+    priority: Mapped[float] = mapped_column(Float)
+    state: Mapped[str] = mapped_column(String(10))
+    attempts: Mapped[int] = mapped_column(Integer)
+    variant: Mapped[int] = mapped_column(Integer)
+    worker: Mapped[str] = mapped_column(String(40))
+    reason: Mapped[str] = mapped_column(Text)
+    retryable: Mapped[bool] = mapped_column(Boolean)
+    card: Mapped[str | None] = mapped_column(String(40))
+    investigation: Mapped[str | None] = mapped_column(String(40))
+    verdict: Mapped[str] = mapped_column(String(20))
+    value: Mapped[float | None] = mapped_column(Float)
+    spending: Mapped[str | None] = mapped_column(Text)
+    seconds: Mapped[float | None] = mapped_column(Float)
+    ended: Mapped[int] = mapped_column(Integer)
+    __table_args__ = (
+        Index("work_items_next", "run", "state", "number"),
+        Index("work_items_same", "work_key", "feature"),
+        Index("work_items_ended", "run", "ended"),
+    )
+
+
+class RunWorkerRow(Table):
+    """One process at work on a labelling run: until when it counts as alive, and what it may spend.
+
+    `granted_*` is what it may have spent at most, `spent_*` what it said last; see `run_workers.py`."""
+
+    __tablename__ = "run_workers"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    run: Mapped[str] = mapped_column(ForeignKey("labelling_runs.id"), index=True)
+    host: Mapped[str] = mapped_column(String(200))
+    process: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(10))
+    boot: Mapped[str] = mapped_column(String(64))
+    alive_until: Mapped[float] = mapped_column(Float)
+    granted_calls: Mapped[int] = mapped_column(Integer)
+    granted_tokens: Mapped[int] = mapped_column(BigInteger)
+    granted_usd: Mapped[float] = mapped_column(Float)
+    spent_calls: Mapped[int] = mapped_column(Integer)
+    spent_tokens: Mapped[int] = mapped_column(BigInteger)
+    spent_usd: Mapped[float] = mapped_column(Float)
+    load: Mapped[str] = mapped_column(Text)
+    at: Mapped[str] = mapped_column(String(40))
+
+
+STATE_TABLES: frozenset[str] = frozenset({WorkItemRow.__tablename__, RunWorkerRow.__tablename__})
+"""Tables whose rows change: what is going on, not what was found out."""
+
 ADDED_IN: dict[int, tuple[type[Table], ...]] = {
     2: (LlmCallRow,),
     3: (RunEvidenceRow,),
     4: (InvestigationRow, TraceEventRow, DictionaryEvidenceRow, FindingRow, FindingSourceRow),
+    5: (LabellingRunRow, RunEventRow, WorkItemRow, RunWorkerRow),
 }
 """Tables that a ledger of an older version lacks, by the version that added them."""
 
@@ -234,17 +325,18 @@ BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"""
 _POSTGRES_REFUSAL = """CREATE OR REPLACE FUNCTION glossator_append_only() RETURNS trigger AS $$
 BEGIN RAISE EXCEPTION 'the ledger is append-only'; END $$ LANGUAGE plpgsql"""
 
-_POSTGRES_GUARD = """CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
+_POSTGRES_GUARD = """CREATE TRIGGER {table}_append_only BEFORE {verbs} ON {table}
 FOR EACH STATEMENT EXECUTE FUNCTION glossator_append_only()"""
 
 
 def _guard_tables() -> None:
     event.listen(Table.metadata, "before_create", DDL(_POSTGRES_REFUSAL).execute_if(dialect="postgresql"))
     for name, table in Table.metadata.tables.items():
-        for verb in ("UPDATE", "DELETE"):
+        for verb in ("DELETE",) if name in STATE_TABLES else ("UPDATE", "DELETE"):
             guard = DDL(_SQLITE_GUARD.format(table=name, verb=verb))
             event.listen(table, "after_create", guard.execute_if(dialect="sqlite"))
-        guard = DDL(_POSTGRES_GUARD.format(table=name))
+        verbs = "DELETE OR TRUNCATE" if name in STATE_TABLES else "UPDATE OR DELETE OR TRUNCATE"
+        guard = DDL(_POSTGRES_GUARD.format(table=name, verbs=verbs))
         event.listen(table, "after_create", guard.execute_if(dialect="postgresql"))
 
 

@@ -51,6 +51,24 @@ from glossator.records.investigation import (
     StopReason,
     TriedText,
 )
+from glossator.records.labelling_run import (
+    Depth,
+    FreshLabel,
+    ItemState,
+    RunCounts,
+    RunEvent,
+    RunEventKind,
+    RunItem,
+    RunOrder,
+    RunPlan,
+    RunSpending,
+    RunState,
+    RunStatus,
+    RunVariant,
+    Shortfall,
+    StoredRunEvent,
+    WorkerLoad,
+)
 from glossator.records.predicate import (
     AllOf,
     AnyOf,
@@ -98,4 +116,7 @@ __all__ = [
     "Belief", "Facet", "ExceptionRegion", "MinimalContext", "StopReason", "FeatureInvestigation",
     "Finding", "FindingKind", "Contradiction", "Answer", "Claim", "ClaimStanding", "PlannerKind",
     "TraceKind", "TraceEvent", "StoredEvent",
+    "Depth", "ItemState", "Shortfall", "RunOrder", "RunVariant", "RunPlan", "RunItem", "RunCounts",
+    "RunEventKind", "RunEvent", "StoredRunEvent", "RunState", "RunStatus", "RunSpending", "WorkerLoad",
+    "FreshLabel",
 ]  # fmt: skip
