@@ -149,8 +149,9 @@ __all__ = [
     "Depth", "ItemState", "Shortfall", "RunOrder", "RunVariant", "RunPlan", "RunItem", "RunCounts",
     "RunEventKind", "RunEvent", "StoredRunEvent", "RunState", "RunStatus", "RunSpending", "WorkerLoad",
     "FreshLabel",
-    "Reason", "Estimate", "NamedEstimate", "RunQuestion", "BaselineSpread", "ScoreDistribution", "ShownFeature",
+    "Reason", "Estimate", "NamedEstimate", "RunQuestion", "BaselineSpread", "ScoreDistribution",
+    "ShownFeature",
     "RunCoverage", "RunHistory", "SurpriseKind", "Surprise", "AbstentionGroup", "DirectionPair",
-    "NearDirections", "SharedLabel", "Nesting", "NestedPair", "Nestings", "MethodCost", "RunCost", "PacePoint",
-    "TestedLabel", "FalseDiscovery", "ChangedFeature", "EarlierComparison", "RunReport",
+    "NearDirections", "SharedLabel", "Nesting", "NestedPair", "Nestings", "MethodCost", "RunCost",
+    "PacePoint", "TestedLabel", "FalseDiscovery", "ChangedFeature", "EarlierComparison", "RunReport",
 ]  # fmt: skip

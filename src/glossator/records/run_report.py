@@ -298,7 +298,7 @@ class ChangedFeature(Record):
 
 
 class EarlierComparison(Record):
-    """This run beside an earlier one, feature by feature."""
+    """The run beside an earlier one, feature by feature."""
 
     run: str
     """The earlier run."""
