@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from glossator.comparison import Question
-from glossator.paired_outcomes import window_outcomes
+from glossator.paired_outcomes import answered_windows
 from glossator.probes.false_discovery import SignTest, adjusted_p, detection_contributions
 from glossator.records import Evidence, FalseDiscovery, TestedLabel
 from glossator.run_report.score_tallies import reasons
@@ -85,18 +85,11 @@ def _test(
     stored = evidence(one.evidence)
     if stored is None:
         return NOT_STORED
-    read = window_outcomes(stored.payload)
+    read = answered_windows(stored.payload)
     if read is None:
         return OTHER_LAYOUT
-    answered = [(e, a) for e, a in read.items() if a is not None]
-    documents = [e.document for e, _ in answered]
     reached = max(one.reached, others.get(one.question, 0.5))
-    found = detection_contributions(
-        documents,
-        np.array([e.fires for e, _ in answered], dtype=bool),
-        np.array([a > 0.5 for _, a in answered], dtype=bool),
-        reached,
-    )
+    found = detection_contributions(read.documents, read.fires, read.said, reached)
     if found is None:
         return ONE_KIND
     return _Tested(one, test.p_value(found), reached, len(found))

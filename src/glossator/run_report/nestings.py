@@ -41,15 +41,21 @@ HARDLY = 0.2
 LEAST_FIRINGS = 20
 CHECKED = 1_000
 """Pairs whose firings are compared, at most."""
+SUGGESTED = 20_000
+"""Pairs that are counted, at most."""
 SHOWN = 8
 _SHARING = 12
 """Features of one label, or of one word, that are paired."""
+_NAMING = 200
+"""Features that name one token that are looked at, the lowest numbers."""
 _NAMED = 64
 """Predicates that name more tokens are not compared."""
 _LETTERS = re.compile(r"\w+")
 _STOP = frozenset(
-    ("the", "a", "an", "of", "in", "on", "or", "and", "to", "as", "that", "with", "for", "by", "at", "is")
-    + ("are", "its", "it", "s", "word", "token", "words")
+    {
+        *("the", "a", "an", "of", "in", "on", "or", "and", "to", "as", "that", "with", "for", "by", "at"),
+        *("is", "are", "its", "it", "s", "word", "token", "words"),
+    }
 )
 
 
@@ -94,7 +100,7 @@ def nestings(claims: Mapping[int, Claimed], cofiring: CofiringOf | None) -> Nest
         cofiring: Counts of firings on explore texts; None where there is no index.
 
     """
-    candidates = {(c.narrow.feature, c.wide.feature): c for c in _candidates(claims)}
+    candidates = _distinct(_candidates(claims))
     if cofiring is None:
         return Nestings(candidates=len(candidates), note="there was no index to compare firings on")
     lists = {kind: TopList[NestedPair](SHOWN) for kind in Nesting}
@@ -109,6 +115,16 @@ def nestings(claims: Mapping[int, Claimed], cofiring: CofiringOf | None) -> Nest
             lists[found.kind].offer(found.firings, found.narrow, lambda found=found: found)
     shown = tuple(pair for top in lists.values() for pair in top.entries())
     return Nestings(checked=checked, candidates=len(candidates), counts=dict(counts), shown=shown)
+
+
+def _distinct(suggested: Iterable[_Candidate]) -> dict[tuple[int, int], _Candidate]:
+    """Each pair once, the first `SUGGESTED` of them."""
+    found: dict[tuple[int, int], _Candidate] = {}
+    for one in suggested:
+        found.setdefault((one.narrow.feature, one.wide.feature), one)
+        if len(found) == SUGGESTED:
+            break
+    return found
 
 
 def _nested(candidate: _Candidate, fired: Cofiring) -> NestedPair | None:
@@ -162,7 +178,8 @@ def _naming(claims: Mapping[int, Claimed]) -> Iterator[_Candidate]:
     by_name: dict[str, list[Claimed]] = defaultdict(list)
     for one in claims.values():
         for name in one.named:
-            by_name[name].append(one)
+            if len(by_name[name]) < _NAMING:
+                by_name[name].append(one)
     for one in claims.values():
         if one.named:
             rarest = min(one.named, key=lambda n: (len(by_name[n]), n))
