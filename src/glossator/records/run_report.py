@@ -248,6 +248,7 @@ class TestedLabel(Record):
     """Benjamini and Hochberg's adjusted p; 1 for labels that were not accepted."""
     value: float
     """Its detection."""
+    interval: Interval | None
     reached: float
     """What it had to beat."""
     documents: int
@@ -291,6 +292,7 @@ class ChangedFeature(Record):
     verdict: str
     before: float
     """Its deciding score then."""
+    before_interval: Interval | None
     value: float
     """The same question's now."""
     interval: Interval | None

@@ -89,5 +89,6 @@ class ShownFeature(Record):
     n_negative: int = Field(ge=0)
     shuffled: float | None
     """What labels of other features reach on the same examples."""
+    shuffled_interval: Interval | None
     reader: str
     """Who read the label."""

@@ -132,6 +132,11 @@ def reasons_table(reasons: tuple[Reason, ...], caption: str, unit: str, *, most:
     return Table(("Reason", unit), tuple(rows), caption)
 
 
+def counted(n: int, one: str, many: str = "") -> str:
+    """`1 worker`, `3 workers`; `many` where an s is not enough."""
+    return f"{count(n)} {one if n == 1 else many or one + 's'}"
+
+
 def features_words(features: tuple[int, ...], n: int) -> str:
     """`3, 17, 20 and 14 more`."""
     listed = ", ".join(str(f) for f in features)

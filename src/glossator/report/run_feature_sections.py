@@ -115,14 +115,14 @@ def contradictions_section(report: RunReport) -> Section:
 
 
 def _ranked(features: tuple[ShownFeature, ...], caption: str) -> Table:
-    head = ("Feature", "Label", "Verdict", "Deciding score, 95 %", "Shuffled", "Examples")
+    head = ("Feature", "Label", "Verdict", "Deciding score, 95 %", "Shuffled, 95 %", "Examples")
     rows = tuple(
         (
             feature_cell(f.feature),
             label_cell(f.label),
             verdict_cell(f.verdict),
             value_cell(f.value, f.interval, f"by {f.reader}"),
-            Cell(number(f.shuffled), CellKind.NUMBER),
+            value_cell(f.shuffled, f.shuffled_interval),
             Cell(f"{count(f.n_positive)} + {count(f.n_negative)}", CellKind.NUMBER),
         )
         for f in features

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from glossator.records import RunReport
+from glossator.report.run_document import counted
 from glossator.report.run_outcome_sections import duration_words, spending_words
 from glossator.report.run_score_sections import question_title
 from glossator.report.wording import count, number, signed_words, usd_words, value_words
@@ -18,13 +19,13 @@ def _outcomes(report: RunReport) -> tuple[str, ...]:
     labels = ", ".join(f"{count(verdicts.get(v, 0))} {v}" for v in ("accepted", "tentative", "abstained"))
     ended = f"{count(counts.failed)} failed, {count(counts.skipped)} skipped, {count(counts.left)} left"
     history = report.history
-    ran = f"ran for {duration_words(history.running_seconds)}"
+    ran = f"Ran for {duration_words(history.running_seconds)}"
     if history.outage_seconds:
         ran += f", {duration_words(history.outage_seconds)} of it without an endpoint"
     lost = history.counts.get("worker_lost", 0)
     return (
         f"{count(counts.total)} features: {labels}; {ended}",
-        f"{ran}; {count(lost)} workers lost" if lost else ran,
+        f"{ran}; {counted(lost, 'worker')} lost" if lost else ran,
         f"{count(len(found.holding))} of {count(found.accepted)} accepted labels hold at a false discovery"
         f" rate of {number(found.q)} (about {number(found.expected_false, 1)} false at most;"
         f" {count(found.accepted - found.accepted_tested)} not tested)",
@@ -45,15 +46,15 @@ def _scores(report: RunReport) -> tuple[str, ...]:
     if report.against_embedded:
         first = report.against_embedded[0]
         words = signed_words(first.estimate.value, first.estimate.interval)
-        lines.append(f"against the embedded analyst, {first.name}: {words}, n = {count(first.estimate.n)}")
+        lines.append(f"Against the embedded analyst, {first.name}: {words}, n = {count(first.estimate.n)}")
     return tuple(lines)
 
 
 def _oddities(report: RunReport) -> tuple[str, ...]:
     near, cost, earlier = report.directions, report.cost, report.earlier
-    alike = f"{count(near.pairs)} pairs of nearly one direction, " if near.compared else ""
-    alike += f"{count(report.shared_label_count)} labels shared by several features"
-    alike += f", {count(report.contradiction_count)} contradictions"
+    alike = f"{counted(near.pairs, 'pair')} of nearly one direction, " if near.compared else ""
+    alike += f"{counted(report.shared_label_count, 'label')} shared by several features"
+    alike += f", {counted(report.contradiction_count, 'contradiction')}"
     per_label = (
         "" if cost.usd_per_accepted is None else f" {usd_words(cost.usd_per_accepted)} an accepted label."
     )
@@ -61,7 +62,7 @@ def _oddities(report: RunReport) -> tuple[str, ...]:
     if earlier is not None and earlier.differences:
         first = earlier.differences[0]
         words = signed_words(first.estimate.value, first.estimate.interval)
-        before = f"against run {earlier.run}, {first.name}: {words}, n = {count(first.estimate.n)}"
+        before = f"Against run {earlier.run}, {first.name}: {words}, n = {count(first.estimate.n)}"
     elif earlier is not None:
-        before = f"against run {earlier.run}: {earlier.note or 'nothing to compare'}"
+        before = f"Against run {earlier.run}: {earlier.note or 'nothing to compare'}"
     return alike, spending_words(report) + per_label, before

@@ -8,6 +8,7 @@ from glossator.report.run_document import (
     CellKind,
     Section,
     Table,
+    counted,
     estimate_cell,
     features_words,
     number_cell,
@@ -16,7 +17,7 @@ from glossator.report.run_document import (
 from glossator.report.run_plots import pace_plot
 from glossator.report.wording import NOTHING, count, number, usd_words
 
-_KIND_WORDS = {"worker_lost": "workers lost", "outage_began": "outages", "paused": "pauses"}
+_KIND_WORDS = {"worker_lost": "lost worker", "outage_began": "outage", "paused": "pause"}
 
 
 def history_section(report: RunReport) -> Section:
@@ -145,7 +146,7 @@ def _history_lead(report: RunReport) -> tuple[str, ...]:
     words = f"From {began} to {ended} UTC; running for {duration_words(history.running_seconds)} of that"
     if history.outage_seconds:
         words += f", and for {duration_words(history.outage_seconds)} of it some endpoint did not answer"
-    met = [f"{count(n)} {_KIND_WORDS[kind]}" for kind, n in history.counts.items() if kind in _KIND_WORDS]
+    met = [counted(n, _KIND_WORDS[kind]) for kind, n in history.counts.items() if kind in _KIND_WORDS]
     plan = report.plan
     ordered = f"Ordered: {plan.selection}, depth {plan.depth.value}, {plan.order.value} first"
     ordered += f", budget {plan.budget}" if plan.budget else ", no budget"

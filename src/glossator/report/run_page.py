@@ -93,7 +93,7 @@ def _tiles(report: RunReport) -> tuple[Tile, ...]:
     return (
         Tile(count(counts.total), "features"),
         *(Tile(count(verdicts.get(v, 0)), v, v) for v in ("accepted", "tentative", "abstained")),
-        Tile(count(len(report.discovery.holding)), "hold"),
+        Tile(count(len(report.discovery.holding)), f"hold at q {report.discovery.q:g}"),
         Tile(count(counts.failed), "failed"),
         Tile(count(counts.skipped), "skipped"),
         Tile(count(counts.left), "left"),

@@ -16,6 +16,7 @@ from glossator.report.run_document import (
     label_cell,
     number_cell,
     reasons_table,
+    value_cell,
 )
 from glossator.report.run_plots import score_plot
 from glossator.report.wording import (
@@ -88,7 +89,7 @@ def discovery_section(report: RunReport) -> Section:
         lead.append(
             f"{count(untested)} accepted labels could not be tested and are not among those that hold."
         )
-    head = ("Feature", "Label", "p", "Adjusted p", "Detection", "To beat", "Documents")
+    head = ("Feature", "Label", "p", "Adjusted p", "Detection, 95 %", "To beat", "Documents")
     tables: list[Table] = []
     if found.falling:
         note = _of(len(found.falling), found.fallen)
@@ -138,14 +139,14 @@ def earlier_section(report: RunReport) -> Section | None:
     if found.transitions:
         tables.append(_transitions(found.transitions))
     if found.changed:
-        head = ("Feature", "Label now", "Label then", "Then", "Now", "Change")
+        head = ("Feature", "Label now", "Label then", "Then, 95 %", "Now, 95 %", "Change")
         rows = tuple(
             (
                 feature_cell(c.feature),
                 Cell(c.label or "no label", small=c.verdict),
                 Cell(c.before_label or "no label", small=c.before_verdict),
-                Cell(number(c.before), CellKind.NUMBER),
-                Cell(number(c.value), CellKind.NUMBER),
+                value_cell(c.before, c.before_interval),
+                value_cell(c.value, c.interval),
                 Cell(signed_words(c.value - c.before, None), CellKind.NUMBER),
             )
             for c in found.changed
@@ -190,7 +191,7 @@ def _tested(tested: TestedLabel) -> Row:
         label_cell(tested.label),
         Cell(p_words(tested.p), CellKind.NUMBER),
         Cell(p_words(tested.adjusted), CellKind.NUMBER),
-        Cell(number(tested.value), CellKind.NUMBER),
+        value_cell(tested.value, tested.interval),
         Cell(number(tested.reached), CellKind.NUMBER),
         number_cell(tested.documents),
     )

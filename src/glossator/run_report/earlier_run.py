@@ -126,6 +126,7 @@ class EarlierPairing:
                 before_verdict=then.verdict.value,
                 verdict=now.verdict.value,
                 before=before,
+                before_interval=then.interval,
                 value=value,
                 interval=now.interval,
             )

@@ -123,6 +123,7 @@ def _row(tested: _Tested, adjusted: float) -> TestedLabel:
         p=tested.p,
         adjusted=adjusted,
         value=tested.standing.value or 0.0,
+        interval=tested.standing.interval,
         reached=tested.reached,
         documents=tested.documents,
     )

@@ -105,14 +105,16 @@ def nestings(claims: Mapping[int, Claimed], cofiring: CofiringOf | None) -> Nest
         return Nestings(candidates=len(candidates), note="there was no index to compare firings on")
     lists = {kind: TopList[NestedPair](SHOWN) for kind in Nesting}
     counts: Counter[str] = Counter()
+    met: set[tuple[Nesting, int]] = set()
     checked = 0
     for candidate in list(candidates.values())[:CHECKED]:
         checked += 1
         found = _nested(candidate, cofiring(candidate.narrow.feature, candidate.wide.feature))
         if found is not None:
             counts[found.kind.value] += 1
-            # One that fires often and lies clearly comes before one that hardly fires.
-            lists[found.kind].offer(found.firings, found.narrow, lambda found=found: found)
+            if (found.kind, found.narrow) not in met:  # shown once, however many lie around it
+                lists[found.kind].offer(float(found.firings), found.narrow, lambda found=found: found)
+            met.add((found.kind, found.narrow))
     shown = tuple(pair for top in lists.values() for pair in top.entries())
     return Nestings(checked=checked, candidates=len(candidates), counts=dict(counts), shown=shown)
 

@@ -39,8 +39,8 @@ def run_cost(
         ended=len(done),
         usd_per_accepted=(spending.usd or 0.0) / accepted if known else None,
         usd_per_feature=_usd(spent, seed),
-        calls_per_feature=_mean([s.calls for s in spent], seed),
-        tokens_per_feature=_mean([s.input_tokens + s.output_tokens for s in spent], seed),
+        calls_per_feature=_mean([float(s.calls) for s in spent], seed),
+        tokens_per_feature=_mean([float(s.input_tokens + s.output_tokens) for s in spent], seed),
         seconds_per_feature=mean_estimate(seconds, seed=seed),
         by_method=_by_method(done, standings, seed),
     )
@@ -58,8 +58,8 @@ def _by_method(
         MethodCost(
             method=EXPLANATION_METHOD_WORDS[ExplanationMethod(method)] if method else NO_LABEL,
             features=len(spent),
-            calls=_mean([s.calls for s in spent], seed),
-            tokens=_mean([s.input_tokens + s.output_tokens for s in spent], seed),
+            calls=_mean([float(s.calls) for s in spent], seed),
+            tokens=_mean([float(s.input_tokens + s.output_tokens) for s in spent], seed),
             usd=_usd(spent, seed),
         )
         for method, spent in sorted(groups.items())

@@ -51,6 +51,7 @@ class Standing(NamedTuple):
     reader: str
     shuffled: float | None
     """What labels of other features reach."""
+    shuffled_interval: Interval | None
     reached: float
     """What the label has to beat by the evidence of this feature alone; at least 0.5."""
     evidence: str | None
@@ -84,6 +85,7 @@ class Standing(NamedTuple):
             n_positive=self.n_positive,
             n_negative=self.n_negative,
             shuffled=self.shuffled,
+            shuffled_interval=self.shuffled_interval,
             reader=self.reader,
         )
 
@@ -103,6 +105,7 @@ def standing(card: FeatureCard) -> Standing:
         n_negative=score.n_negative if score else 0,
         reader=score.reader if score else "",
         shuffled=shuffled and shuffled.value,
+        shuffled_interval=shuffled and shuffled.interval,
         reached=_reached(score),
         evidence=score and score.evidence,
         question=Question.of(score) if score else None,
