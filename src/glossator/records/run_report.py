@@ -293,10 +293,14 @@ class ChangedFeature(Record):
     before: float
     """Its deciding score then."""
     before_interval: Interval | None
+    before_n: int
+    """Examples behind it."""
     value: float
     """The same question's now."""
     interval: Interval | None
     """Of the score now."""
+    n: int
+    """Examples behind the score now."""
 
 
 class EarlierComparison(Record):

@@ -83,7 +83,7 @@ def score_plot(distribution: ScoreDistribution, title: str, against: str) -> Sco
         low=number(distribution.low, 0).replace("-", "−"),
         high=number(distribution.high, 0),
         words=f"{title}, {against}: {words}",
-        blocks=block_bars(distribution.bins),
+        blocks=block_bars([float(n) for n in distribution.bins]),
     )
 
 

@@ -145,8 +145,8 @@ def earlier_section(report: RunReport) -> Section | None:
                 feature_cell(c.feature),
                 Cell(c.label or "no label", small=c.verdict),
                 Cell(c.before_label or "no label", small=c.before_verdict),
-                value_cell(c.before, c.before_interval),
-                value_cell(c.value, c.interval),
+                value_cell(c.before, c.before_interval, f"n = {count(c.before_n)}"),
+                value_cell(c.value, c.interval, f"n = {count(c.n)}"),
                 Cell(signed_words(c.value - c.before, None), CellKind.NUMBER),
             )
             for c in found.changed

@@ -127,8 +127,10 @@ class EarlierPairing:
                 verdict=now.verdict.value,
                 before=before,
                 before_interval=then.interval,
+                before_n=then.n_positive + then.n_negative,
                 value=value,
                 interval=now.interval,
+                n=now.n_positive + now.n_negative,
             )
 
         self._changed.offer(abs(value - before), now.feature, make)
