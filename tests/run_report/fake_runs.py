@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+from pydantic import JsonValue
 
 from glossator.records import (
     Baseline,
@@ -107,14 +108,14 @@ class FakeRun:
         if feature % 50 == UNSTORED:
             return None
         found = self.outcomes(feature, self.rate(feature), 1)
-        payload = {
+        payload: dict[str, JsonValue] = {
             "documents": list(found.documents),
             "positions": list(range(len(found.documents))),
             "fires": list(found.fires),
             "answers": [int(s) for s in found.said],
         }
         ref = self.ref(feature)
-        return Evidence(id="e-0123456789ab", feature=ref, kind=EvidenceKind.SCORE, recipe={}, payload=payload)
+        return Evidence(id=identity, feature=ref, kind=EvidenceKind.SCORE, recipe={}, payload=payload)
 
     @staticmethod
     def ref(feature: int) -> FeatureRef:
@@ -128,7 +129,9 @@ class FakeRun:
             depth=Depth.LABEL,
             selection="all",
             order=RunOrder.PROMISING,
-            variants=(RunVariant(work_key="w-1", explain_by=("one_shot",), score_by=("detection",)),),
+            variants=(
+                RunVariant(work_key=f"w-{self.shift}", explain_by=("one_shot",), score_by=("detection",)),
+            ),
             panel=(1, 2, 3),
             budget="20usd",
             until="2026-11-28T07:00:00+00:00",

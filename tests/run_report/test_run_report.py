@@ -29,14 +29,18 @@ def cofiring(narrow: int, wide: int) -> Cofiring:
 
 
 def report_of(run: FakeRun, **given: Any) -> RunReport:
+    usual: dict[str, Any] = {
+        "items": run.items(),
+        "events": run.events(),
+        "cards": run.cards(),
+        "evidence": run.evidence,
+        "spending": run.spending,
+        "ended": run.ended(),
+    }
     return build_run_report(
         "r-0123456789ab",
         run.plan,
-        run.items(),
-        run.events(),
-        run.cards(),
-        run.evidence,
-        **{"spending": run.spending, "ended": run.ended(), **given},
+        **{**usual, **given},
     )
 
 

@@ -149,8 +149,8 @@ def _marks(distribution: ScoreDistribution) -> tuple[Mark, ...]:
         ends = estimate.interval
         low, high = (ends.low, ends.high) if ends else (estimate.value, estimate.value)
         words = f"{name} {value_words(estimate.value, ends)}, n = {count(estimate.n)}"
-        places = (_place(v, distribution) for v in (estimate.value, low, high))
-        marks.append(Mark(name, *places, words, is_baseline))
+        at, left, right = (_place(v, distribution) for v in (estimate.value, low, high))
+        marks.append(Mark(name, at, left, right, words, is_baseline))
     return tuple(marks)
 
 

@@ -25,7 +25,7 @@ from glossator.records import (
 )
 from glossator.report.wording import question_words, threshold_words
 from glossator.run_report.score_tallies import is_main
-from glossator.run_report.standings import Standing, standing
+from glossator.run_report.standings import Standing, question_of, standing
 from glossator.run_report.top_list import TopList
 
 SHOWN = 12
@@ -148,5 +148,5 @@ def _main_values(card: FeatureCard) -> dict[Question, float]:
     return {
         question: s.value
         for s in card.scores
-        if s.value is not None and s.split is Split.SEALED and is_main(question := Question.of(s))
+        if s.value is not None and s.split is Split.SEALED and is_main(question := question_of(s))
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 from glossator.comparison import Question
@@ -90,6 +91,16 @@ class Standing(NamedTuple):
         )
 
 
+def question_of(score: Score) -> Question:
+    """The question that `score` answers, one object for all features that were asked it."""
+    return _same(Question.of(score))
+
+
+@cache
+def _same(question: Question) -> Question:
+    return question
+
+
 def standing(card: FeatureCard) -> Standing:
     """What a report keeps of `card`."""
     score, claim = deciding_score(card), card.explanation
@@ -108,7 +119,7 @@ def standing(card: FeatureCard) -> Standing:
         shuffled_interval=shuffled and shuffled.interval,
         reached=_reached(score),
         evidence=score and score.evidence,
-        question=Question.of(score) if score else None,
+        question=question_of(score) if score else None,
     )
 
 
