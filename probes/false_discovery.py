@@ -85,6 +85,12 @@ class SignTest:
         return self._signs[size][:, :documents]
 
 
+def after_looks(p: float, looks: int) -> float:
+    """`p` of a label whose reading might have ended at any of so many looks (Bonferroni): whichever rule
+    ended it, the smallest of the p-values at the looks is at most this small by chance."""
+    return min(1.0, p * max(looks, 1))
+
+
 def adjusted_p(p_values: Float[np.ndarray, " chosen"], tested: int) -> Float[np.ndarray, " chosen"]:
     """Benjamini and Hochberg's adjusted p-values; those at most q are discoveries at q.
 

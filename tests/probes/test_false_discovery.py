@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jaxtyping import Bool, Float
 
-from glossator.probes.false_discovery import SignTest, adjusted_p, detection_contributions
+from glossator.probes.false_discovery import SignTest, adjusted_p, after_looks, detection_contributions
 
 Q = 0.05
 
@@ -102,6 +102,25 @@ def test_a_label_must_beat_what_others_reach_not_a_coin() -> None:
     against_others = np.array([_p(test, r, 0.65) for r in readings])
     assert float((against_coin <= 0.05).mean()) > 0.4
     assert float((against_others <= 0.05).mean()) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_stopping_when_it_looks_best_is_paid_for() -> None:
+    """Null labels, read in nine stages and stopped at the stage with the smallest p: the worst rule."""
+    rng, test, ends = np.random.default_rng(8), SignTest(seed=9), range(10, 51, 5)
+    smallest: list[float] = []
+    for _ in range(400):
+        reading = _reading(rng, 0.5, documents=100, alike=1.0)
+        windows = np.array([int(d[1:]) for d in reading.documents])
+        smallest.append(min(_p(test, _part(reading, windows < 2 * end)) for end in ends))
+    error = 3 * np.sqrt(0.05 * 0.95 / 400)
+    assert float((np.array(smallest) <= 0.05).mean()) > 0.05 + error
+    paid = np.array([after_looks(p, len(ends)) for p in smallest])
+    assert float((paid <= 0.05).mean()) <= 0.05 + error
+
+
+def _part(reading: _Reading, here: Bool[np.ndarray, " windows"]) -> _Reading:
+    documents = [d for d, seen in zip(reading.documents, here.tolist(), strict=True) if seen]
+    return _Reading(documents, reading.fires[here], reading.said[here])
 
 
 def test_contributions_sum_to_the_excess_and_belong_to_documents() -> None:

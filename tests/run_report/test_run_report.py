@@ -10,7 +10,10 @@ import pytest
 
 from glossator.probes.cofiring import Cofiring
 from glossator.records import (
+    Evidence,
+    FeatureCard,
     ItemState,
+    LabelTest,
     Nesting,
     RunReport,
     SurpriseKind,
@@ -111,6 +114,31 @@ def test_labels_that_are_no_better_than_others_do_not_hold(report: RunReport) ->
     assert not null & set(found.holding)
     assert found.tested > found.accepted_tested
     assert found.expected_false == pytest.approx(0.05 * len(found.holding))
+
+
+def test_a_reader_that_stops_early_pays_for_its_looks() -> None:
+    sizes = {"first": 10, "step": 5, "max_firing": 50, "max_random": 30, "max_hard": 20}
+    plain, early = _tested("", sizes), _tested("clear", sizes)
+    assert early.feature == plain.feature
+    assert early.p == pytest.approx(9 * plain.p)
+    assert _tested("clear", {}).p == early.p
+    assert _tested("clear", sizes | {"max_firing": 10, "max_random": 10, "max_hard": 5}).p == plain.p
+
+
+def _tested(stopped: str, sizes: dict[str, int]) -> LabelTest:
+    """The label that holds by least, as a reader of these sizes gives it."""
+    run = FakeRun(8)
+
+    def stopping(card: FeatureCard) -> FeatureCard:
+        scores = tuple(s.model_copy(update={"stopped": stopped}) for s in card.scores)
+        return card.model_copy(update={"scores": scores})
+
+    def evidence(identity: str) -> Evidence | None:
+        found = run.evidence(identity)
+        return found and found.model_copy(update={"recipe": {"sizes": sizes}})
+
+    report = report_of(run, cards=[stopping(c) for c in run.cards()], evidence=evidence)
+    return report.discovery.weakest[0]
 
 
 def test_labels_without_stored_outcomes_are_counted_as_not_tested(report: RunReport) -> None:

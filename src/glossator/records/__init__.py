@@ -94,6 +94,7 @@ from glossator.records.run_report import (
     DirectionPair,
     EarlierComparison,
     FalseDiscovery,
+    LabelTest,
     MethodCost,
     NearDirections,
     NestedPair,
@@ -107,7 +108,6 @@ from glossator.records.run_report import (
     SharedLabel,
     Surprise,
     SurpriseKind,
-    TestedLabel,
 )
 from glossator.records.run_report_parts import (
     BaselineSpread,
@@ -153,5 +153,5 @@ __all__ = [
     "ShownFeature",
     "RunCoverage", "RunHistory", "SurpriseKind", "Surprise", "AbstentionGroup", "DirectionPair",
     "NearDirections", "SharedLabel", "Nesting", "NestedPair", "Nestings", "MethodCost", "RunCost",
-    "PacePoint", "TestedLabel", "FalseDiscovery", "ChangedFeature", "EarlierComparison", "RunReport",
+    "PacePoint", "LabelTest", "FalseDiscovery", "ChangedFeature", "EarlierComparison", "RunReport",
 ]  # fmt: skip

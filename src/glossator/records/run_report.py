@@ -237,7 +237,7 @@ class PacePoint(Record):
     """Features that ended in it."""
 
 
-class TestedLabel(Record):
+class LabelTest(Record):
     """A label held against what other features' labels reach."""
 
     feature: int
@@ -272,9 +272,9 @@ class FalseDiscovery(Record):
     """False ones among those, at most, on average: `q` times their number."""
     threshold: float | None = None
     """The largest p among those that hold."""
-    weakest: tuple[TestedLabel, ...] = ()
+    weakest: tuple[LabelTest, ...] = ()
     """Those that hold with the largest p."""
-    falling: tuple[TestedLabel, ...] = ()
+    falling: tuple[LabelTest, ...] = ()
     """Accepted labels that do not hold, the nearest first."""
     fallen: int = Field(default=0, ge=0)
     """How many of these there are."""

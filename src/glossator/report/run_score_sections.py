@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from glossator.records import RunQuestion, RunReport, ScoreDistribution, TestedLabel
+from glossator.records import LabelTest, RunQuestion, RunReport, ScoreDistribution
 from glossator.report.run_document import (
     Cell,
     CellKind,
@@ -76,11 +76,12 @@ def discovery_section(report: RunReport) -> Section:
         f" {number(found.q)}: on average at most {number(found.expected_false, 1)} of these would be labels"
         " that detect no better than those of other features do.",
         f"{count(found.tested)} labels were tested, rejected ones among them, since all of them had the"
-        " chance to be accepted. Each was held against the largest of a coin, of what labels of other"
-        " features reach on its own windows, and of what they reach on average over the run. The test draws"
-        " signs of documents anew, since windows of one document are not independent; the rate is held by"
-        " Benjamini and Hochberg's rule, which takes tests as independent or positively dependent. To hold is"
-        " to be better than other labels, not to be right.",
+        " chance to be accepted. Each was held against the largest of a coin, of what labels of other features reach"
+        " on its own windows, and of what they reach on average over the run.",
+        "The test draws signs of documents anew, since windows of one document are not independent. Where a"
+        " reader might have stopped early, p is multiplied by the number of looks at which it might have. The"
+        " rate is held by Benjamini and Hochberg's rule, which takes tests as independent or positively"
+        " dependent. To hold is to be better than other labels, not to be right.",
     ]
     if found.threshold is not None:
         lead.append(f"The largest p among those that hold is {p_words(found.threshold)}.")
@@ -185,7 +186,7 @@ def _against(question: RunQuestion) -> str:
     return f"against {NEGATIVES_WORDS[question.negatives]}, {threshold_words(question.threshold)}"
 
 
-def _tested(tested: TestedLabel) -> Row:
+def _tested(tested: LabelTest) -> Row:
     return (
         feature_cell(tested.feature),
         label_cell(tested.label),

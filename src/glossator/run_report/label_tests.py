@@ -3,26 +3,31 @@
 What a label has to beat is the largest of a coin, of what labels of other features reach on its own
 windows, and of what they reach on average over the run; each as the upper end of its interval, save the
 second for readers that are asked in words, who read a handful of windows with them.
+Such readers stop early; a p-value is therefore multiplied by the number of looks at which they might have.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
+from pydantic import BaseModel, Field, ValidationError
 
 from glossator.comparison import Question
 from glossator.paired_outcomes import answered_windows
-from glossator.probes.false_discovery import SignTest, adjusted_p, detection_contributions
-from glossator.records import Evidence, FalseDiscovery, TestedLabel
+from glossator.probes.false_discovery import SignTest, adjusted_p, after_looks, detection_contributions
+from glossator.records import Evidence, FalseDiscovery, LabelTest
 from glossator.run_report.score_tallies import reasons
 from glossator.run_report.standings import Standing
 
 Q = 0.05
 """Share of false ones among the labels that hold, at most, on average."""
 SHOWN = 15
+MOST_LOOKS = 9
+"""Looks of a reader whose sizes are not stored: as many as usual."""
 NOT_MEASURED = "its detection could not be measured"
 NOT_NAMED = "its score names no outcomes"
 NOT_STORED = "its outcomes are not stored"
@@ -92,7 +97,28 @@ def _test(
     found = detection_contributions(read.documents, read.fires, read.said, reached)
     if found is None:
         return ONE_KIND
-    return _Tested(one, test.p_value(found), reached, len(found))
+    p = after_looks(test.p_value(found), looks(stored) if one.stopped else 1)
+    return _Tested(one, p, reached, len(found))
+
+
+def looks(stored: Evidence) -> int:
+    """At how many looks reading might have ended, by the sizes that it was asked with."""
+    try:
+        sizes = _Sizes.model_validate(stored.recipe.get("sizes"))
+    except ValidationError:
+        return MOST_LOOKS
+    most = max(sizes.max_firing, sizes.max_random, sizes.max_hard)
+    return 1 + max(0, math.ceil((most - sizes.first) / sizes.step))
+
+
+class _Sizes(BaseModel):
+    """What of a reader's settings says how often it looks; other settings are not looked at."""
+
+    first: int = Field(ge=1)
+    step: int = Field(ge=1)
+    max_firing: int
+    max_random: int
+    max_hard: int
 
 
 def _held(tested: list[_Tested], accepted: int, untested: Counter[str], q: float) -> FalseDiscovery:
@@ -116,8 +142,8 @@ def _held(tested: list[_Tested], accepted: int, untested: Counter[str], q: float
     )
 
 
-def _row(tested: _Tested, adjusted: float) -> TestedLabel:
-    return TestedLabel(
+def _row(tested: _Tested, adjusted: float) -> LabelTest:
+    return LabelTest(
         feature=tested.standing.feature,
         label=tested.standing.label,
         p=tested.p,

@@ -59,6 +59,8 @@ class Standing(NamedTuple):
     """Where the deciding score's outcomes are."""
     question: Question | None
     """What the deciding score answers."""
+    stopped: str
+    """Why reading ended, where looks were taken on the way; empty where all was read at once."""
 
     @property
     def accepted(self) -> bool:
@@ -120,6 +122,7 @@ def standing(card: FeatureCard) -> Standing:
         reached=_reached(score),
         evidence=score and score.evidence,
         question=question_of(score) if score else None,
+        stopped=score.stopped if score else "",
     )
 
 
