@@ -13,6 +13,7 @@ from glossator.report.run_document import (
     difference_cell,
     estimate_cell,
     feature_cell,
+    features_words,
     label_cell,
     number_cell,
     reasons_table,
@@ -31,6 +32,8 @@ from glossator.report.wording import (
 from glossator.run_report.score_tallies import is_main
 
 _PLOTS = 12
+_HOLDING = 1000
+"""Labels that hold that are listed by number; all are in the report's JSON."""
 
 
 def scores_section(report: RunReport) -> Section:
@@ -99,6 +102,9 @@ def discovery_section(report: RunReport) -> Section:
     if found.weakest:
         rows = tuple(_tested(t) for t in found.weakest)
         tables.append(Table(head, rows, "Those that hold by least", folded=True, wide=1))
+    if found.holding:
+        listed = features_words(found.holding[:_HOLDING], held)
+        tables.append(Table(("Features",), ((Cell(listed),),), "All that hold, by number", folded=True))
     if found.untested:
         tables.append(reasons_table(found.untested, "Why labels could not be tested", "Labels"))
     return Section("discovery", "Labels that hold", tuple(lead), tuple(tables))
