@@ -29,6 +29,7 @@ from glossator.agents.llm_calls.chat import (
     UnscoredReason,
 )
 from glossator.agents.llm_calls.metering import Meter, Paid, metered, meters_of
+from glossator.agents.llm_calls.pooled_endpoint import MemberHealth, PooledEndpoint
 from glossator.agents.llm_calls.prices import Prices
 from glossator.agents.llm_calls.question import Question, Questions
 from glossator.agents.llm_calls.redaction import without_secrets
@@ -140,6 +141,12 @@ class CallRoom:
     def outage(self) -> str:
         """Models whose endpoints are waited for, joined by commas; empty for none."""
         return ", ".join(sorted({h.model for h in self._health.values() if h.breaker.is_open}))
+
+    @property
+    def members(self) -> tuple[MemberHealth, ...]:
+        """How each URL does, of models that run at several."""
+        pools = {id(e): e for e in self._endpoints.values() if isinstance(e, PooledEndpoint)}
+        return tuple(member for pool in pools.values() for member in pool.health())
 
     async def close(self) -> None:
         """Finish what is on its way to the ledger and let go of connections."""
