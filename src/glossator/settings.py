@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     judge: str | None = Field(None, min_length=1)
     """The model that compares answers; by default the scorer's."""
     base_url: Annotated[str | None, AfterValidator(_urls)] = None
-    """An OpenAI-compatible URL, such as http://127.0.0.1:8000/v1, for plain names; several joined by commas."""
+    """An OpenAI-compatible URL, such as http://127.0.0.1:8000/v1, for plain names; several by comma."""
     api_key_variable: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """Name of the environment variable that holds the key for `base_url`; never the key itself."""
     price: str | None = Field(None, pattern=r"^\d+(\.\d+)?/\d+(\.\d+)?$")

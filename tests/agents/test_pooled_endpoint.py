@@ -81,6 +81,7 @@ def test_a_member_that_is_out_costs_no_answer_and_is_tried_ever_more_rarely(reas
     async def flow() -> None:
         while clock() < 1500.0:
             assert await ask_side_by_side(both, 8, 8) == {"1": 8}
+            await asyncio.sleep(1.0)
             if 50 < clock() < 1000:
                 assert [m.is_healthy for m in both.health()] == [False, True]
                 assert both.health()[0].said == f"{reason}: said so"
@@ -92,7 +93,7 @@ def test_a_member_that_is_out_costs_no_answer_and_is_tried_ever_more_rarely(reas
     assert len(later) < 10
     waits = [b - a for a, b in pairwise(later)]
     assert waits == sorted(waits)
-    assert len(bad.requests) > 1000
+    assert len(bad.requests) > 500
 
 
 def test_scattered_errors_set_nobody_aside() -> None:

@@ -66,7 +66,7 @@ SETTING_FLAGS = (
     SettingFlag(
         "base_url",
         str,
-        "An OpenAI-compatible URL, such as http://127.0.0.1:8000/v1, for plain names; several joined by commas.",
+        "An OpenAI-compatible URL, such as http://127.0.0.1:8000/v1, for plain names; several by comma.",
     ),
     SettingFlag(
         "api_key_variable",
