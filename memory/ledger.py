@@ -310,6 +310,12 @@ class Ledger:
         with reading(self._engine, self.where) as connection:
             return [{**row} for row in connection.execute(query).mappings()]
 
+    def read_parts(self, query: Executable, size: int) -> Iterator[Sequence[Any]]:
+        """The first column of what `query` finds, `size` values at a time, where all are too many."""
+        with reading(self._engine, self.where) as connection:
+            found = connection.execution_options(yield_per=size).execute(query)
+            yield from found.scalars().partitions()
+
     def _add(self, connection: Connection, table: type[Table], rows: Sequence[Mapping[str, object]]) -> None:
         if rows:
             dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite

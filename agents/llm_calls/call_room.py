@@ -57,6 +57,11 @@ class _Answer(NamedTuple):
     paid: Paid | None = None
 
 
+class _Bought(NamedTuple):
+    reply: ChatReply
+    paid: Paid
+
+
 class CallRoom:
     """Asks models, within a budget, never twice for the same answer. For one event loop.
 
@@ -220,7 +225,7 @@ class CallRoom:
         attempts = Attempts(self._health[question.identity])
         while True:
             try:
-                reply = await self._request(question, attempts)
+                bought = await self._request(question, attempts)
             except CallFailure as failure:
                 detail = without_secrets(failure.detail, self._environment)
                 if await attempts.again(failure, detail):
@@ -229,16 +234,16 @@ class CallRoom:
             except ModelAccessError as error:
                 said = without_secrets(str(error), self._environment, longest=2000)
                 raise ModelAccessError(said) from None  # what it came from may hold a key
-            return await self._kept(question, reply)
+            return await self._kept(question, bought)
 
-    async def _request(self, question: Question, attempts: Attempts) -> ChatReply:
+    async def _request(self, question: Question, attempts: Attempts) -> _Bought:
         """One request, in a slot and within the budget. Whatever else is waited for, no slot is held."""
         while True:
             async with attempts.turn(), self._slots.slot(question.identity):
                 if attempts.may_ask():
                     return await self._paid_for(question)
 
-    async def _paid_for(self, question: Question) -> ChatReply:
+    async def _paid_for(self, question: Question) -> _Bought:
         reserved = self._questions.most(question)
         await self._budget.reserve(reserved)
         actual = reserved  # of a call that is cancelled nobody knows what it cost
@@ -251,7 +256,7 @@ class CallRoom:
             raise
         finally:
             self._budget.settle(reserved, actual)
-        return reply
+        return _Bought(reply, paid)
 
     async def _sent(self, question: Question) -> ChatReply:
         """One request, and what it shows of its endpoint."""
@@ -266,9 +271,8 @@ class CallRoom:
         self._health[identity].answered()
         return reply
 
-    async def _kept(self, question: Question, reply: ChatReply) -> _Answer:
-        paid = self._questions.paid(question, reply)
-        call, endpoint = question.call, question.endpoint
+    async def _kept(self, question: Question, bought: _Bought) -> _Answer:
+        (reply, paid), call, endpoint = bought, question.call, question.endpoint
         self._counter.learn_reply(question.identity, question.prompt, question.raw, reply)
         if self._answers is not None:
             await self._answers.add(

@@ -20,6 +20,10 @@ from glossator.errors import CorruptFileError
 from glossator.memory.call_store import StoredCall
 
 _DIGITS = 5
+_LOWEST = -1e4
+"""Minus infinity is no JSON."""
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_compact = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 class _Body(NamedTuple):
@@ -50,8 +54,7 @@ def call_key(identity: str, request: ChatRequest) -> str:
     ]
     if request.tools:  # what was asked without tools keeps the key that it always had
         payload.append(request.tools)
-    canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(_canonical(payload).encode()).hexdigest()
 
 
 def packed(reply: ChatReply) -> str:
@@ -67,7 +70,7 @@ def packed(reply: ChatReply) -> str:
         body.append(tokens)
     if reply.tool_calls:
         body.append(reply.tool_calls)
-    return json.dumps(body, ensure_ascii=True, separators=(",", ":"))
+    return _compact(body)
 
 
 def unpacked(call: StoredCall) -> ChatReply:
@@ -90,4 +93,4 @@ def unpacked(call: StoredCall) -> ChatReply:
 
 
 def _round(logprob: float) -> float:
-    return max(round(logprob, _DIGITS), -1e4)  # minus infinity is no JSON
+    return _LOWEST if logprob < _LOWEST else round(logprob, _DIGITS)
