@@ -14,7 +14,7 @@ import torch
 
 from glossator.probes.activation_index import ActivationIndex, build_index
 from glossator.probes.coder_weights import Activation
-from glossator.probes.dictionary import Dictionary
+from glossator.probes.dictionary import Dictionary, SparsePairs
 from glossator.probes.interventions.intervention import (
     LAST_ONWARD,
     AblateLatent,
@@ -60,7 +60,7 @@ INDEX_FEATURES = 1024
 
 def on_gpu(shape: Shape = "llama") -> Subject:
     subject = tiny_subject(shape)
-    subject.model.to("cuda")
+    torch.nn.Module.to(subject.model, "cuda")
     return subject
 
 
@@ -72,6 +72,12 @@ def there(dictionary: Dictionary) -> Dictionary:
         dictionary.weights, dictionary.options, name=dictionary.name, site=dictionary.site,
         output_site=dictionary.output_site, device="cuda",
     )  # fmt: skip
+
+
+def by_place(pairs: SparsePairs) -> dict[tuple[int, int], float]:
+    """Activation by token and feature."""
+    places = zip(pairs.token.tolist(), pairs.feature.tolist(), strict=True)
+    return dict(zip(places, pairs.value.tolist(), strict=True))
 
 
 def assert_near(found: torch.Tensor, expected: torch.Tensor) -> None:
@@ -144,11 +150,15 @@ def test_latent_interventions_are_those_of_the_cpu(number: int) -> None:
             ),
             (ClampLatent(own, feature, 6.0), ClampLatent(dictionary, feature, 6.0)),
             (PatchLatent(own, feature, source), PatchLatent(dictionary, feature, source)),
-            *(
-                (AblateLatent(own, feature, kind, reference), AblateLatent(dictionary, feature, kind, reference))
-                for kind in (Ablation.MEAN, Ablation.RESAMPLE)
+            (
+                AblateLatent(own, feature, Ablation.MEAN, reference),
+                AblateLatent(dictionary, feature, Ablation.MEAN, reference),
             ),
-        ):  # fmt: skip
+            (
+                AblateLatent(own, feature, Ablation.RESAMPLE, reference),
+                AblateLatent(dictionary, feature, Ablation.RESAMPLE, reference),
+            ),
+        ):
             compare(cpu, gpu, expected, found)
         zero = cpu.next_log_probs(prompts, AblateLatent(own, feature))
         assert_near(gpu.next_log_probs(prompts, AblateLatent(dictionary, feature)), zero)
@@ -186,8 +196,7 @@ def test_which_features_fire_is_as_on_the_cpu(activation: Activation) -> None:
         (own.encode(x), over.encode(x)),
         (own.encode(x), over.encode_fast(x)),
     ):
-        expected = dict(zip(zip(here.token.tolist(), here.feature.tolist(), strict=True), here.value.tolist(), strict=True))  # fmt: skip
-        got = dict(zip(zip(found.token.tolist(), found.feature.tolist(), strict=True), found.value.tolist(), strict=True))  # fmt: skip
+        expected, got = by_place(here), by_place(found)
         shared = expected.keys() & got.keys()
         assert len(shared) >= 0.999 * max(len(expected), len(got))
         assert max(abs(expected[key] - got[key]) for key in shared) < TOLERANCE
