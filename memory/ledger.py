@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -128,14 +129,8 @@ class Ledger:
         `work_key` names the work whatever run does it: items done under it count for `items_done`.
         """
         run = f"r-{uuid.uuid4().hex[:12]}"
-        with writing(self._engine, self.where) as connection:
-            row = {
-                "id": run,
-                "command": command,
-                "work_key": work_key,
-                "settings": plain_json(dict(settings)),
-            }
-            self._add(connection, RunRow, [{**row, "written_by": glossator.__version__, "at": _now()}])
+        with self.writing() as connection:
+            self.add(connection, RunRow, [run_row(run, command, settings, work_key)])
         return run
 
     def save_card(self, run: str, card: FeatureCard, evidence: Sequence[Evidence] = ()) -> str:
@@ -145,13 +140,18 @@ class Ledger:
             StorageError: The run is unknown, the disk is full, or another process holds the ledger.
 
         """
-        feature = str(card.feature)
+        with self.writing() as connection:
+            return self.add_card(connection, run, card, evidence)
+
+    def add_card(
+        self, connection: Connection, run: str, card: FeatureCard, evidence: Sequence[Evidence] = ()
+    ) -> str:
+        """`save_card` within a transaction of `writing`, together with whatever else goes in."""
         rows = card_rows(card, evidence)
-        item = {"run": run, "feature": feature, "card": rows.card, "at": _now()}
-        with writing(self._engine, self.where) as connection:
-            for table, values in rows.tables:
-                self._add(connection, table, values)
-            self._add(connection, RunItemRow, [item])
+        for table, values in rows.tables:
+            self.add(connection, table, values)
+        item = {"run": run, "feature": str(card.feature), "card": rows.card, "at": _now()}
+        self.add(connection, RunItemRow, [item])
         return rows.card
 
     def save_evidence(self, run: str, evidence: Sequence[Evidence]) -> None:
@@ -167,8 +167,8 @@ class Ledger:
         ]
         with writing(self._engine, self.where) as connection:
             for table, values in evidence_tables(evidence):
-                self._add(connection, table, values)
-            self._add(connection, RunEvidenceRow, items)
+                self.add(connection, table, values)
+            self.add(connection, RunEvidenceRow, items)
 
     def latest_evidence(self, feature: FeatureRef, kind: EvidenceKind) -> Evidence | None:
         """What the last run that measured `kind` of `feature` by itself came to; None if none did."""
@@ -293,7 +293,7 @@ class Ledger:
         with writing(self._engine, self.where) as connection:
             add_missing_tables(connection, self.where)
             row = {"version": SCHEMA_VERSION, "written_by": glossator.__version__, "at": _now()}
-            self._add(connection, SchemaRow, [row])
+            self.add(connection, SchemaRow, [row])
 
     def add_rows(self, table: type[Table], rows: Sequence[Mapping[str, object]]) -> None:
         """Add `rows` to `table` in one transaction; those whose key is there already are left out."""
@@ -303,7 +303,16 @@ class Ledger:
         """Add rows to several tables, in this order, in one transaction: all of them or none."""
         with writing(self._engine, self.where) as connection:
             for table, rows in tables:
-                self._add(connection, table, rows)
+                self.add(connection, table, rows)
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """A write transaction: all of it is stored, or nothing. Keep it short; others wait."""
+        return writing(self._engine, self.where)
+
+    @property
+    def is_server(self) -> bool:
+        """It is a database server, which machines may share; else a file on this one."""
+        return self._engine.dialect.name == "postgresql"
 
     def read_rows(self, query: Executable) -> Sequence[Mapping[str, Any]]:
         """What `query` finds, all at once: values by the names of columns."""
@@ -316,9 +325,10 @@ class Ledger:
             found = connection.execution_options(yield_per=size).execute(query)
             yield from found.scalars().partitions()
 
-    def _add(self, connection: Connection, table: type[Table], rows: Sequence[Mapping[str, object]]) -> None:
+    def add(self, connection: Connection, table: type[Table], rows: Sequence[Mapping[str, object]]) -> None:
+        """Add `rows` within a transaction of `writing`; those whose key is there already are left out."""
         if rows:
-            dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
+            dialect = postgresql if self.is_server else sqlite
             connection.execute(dialect.insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])
 
     def _texts(self, query: Select[str]) -> list[str]:
@@ -333,6 +343,12 @@ class Ledger:
                 f"the ledger {self.where!r} holds a {record.__name__} that this Glossator "
                 f"({glossator.__version__}) cannot read: {error.errors()[0]['msg']} in {text[:60]!r}…"
             ) from error
+
+
+def run_row(run: str, command: str, settings: Mapping[str, object], work_key: str = "") -> dict[str, object]:
+    """The row of a run that begins now."""
+    kept = {"id": run, "command": command, "work_key": work_key, "settings": plain_json(dict(settings))}
+    return {**kept, "written_by": glossator.__version__, "at": _now()}
 
 
 def _current_items() -> Select[int]:

@@ -12,7 +12,8 @@
     │   └── MissingExtraError      an optional dependency is not installed
     ├── StorageError               exit code 3: what is stored cannot be read or written
     │   ├── CorruptFileError       a file is not what its manifest or checksum says
-    │   └── BusyError              another process holds the lock
+    │   ├── BusyError              another process holds the lock
+    │   └── LeaseLost              a worker was taken for lost: what it does no longer counts
     ├── AssetError                 exit code 4: a starter asset could not be fetched or verified
     ├── EndpointError              exit code 5: a model's endpoint does not answer, after trying again
     ├── BudgetSpent                exit code 1: no call is made that could exceed the budget
@@ -91,6 +92,10 @@ class CorruptFileError(StorageError):
 
 class BusyError(StorageError):
     """Another process holds what this one needs."""
+
+
+class LeaseLost(StorageError):
+    """A worker of a labelling run did not say in time that it lives, and others have taken over."""
 
 
 class AssetError(GlossatorError):

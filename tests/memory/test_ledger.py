@@ -19,9 +19,12 @@ from glossator.errors import CorruptFileError, MissingExtraError, SettingsError,
 from glossator.memory.call_store import CallStore, StoredCall
 from glossator.memory.finding_store import FindingStore
 from glossator.memory.investigation_store import InvestigationStore
+from glossator.memory.labelling_runs import LabellingRunStore, PlannedItem
 from glossator.memory.ledger import Ledger
-from glossator.memory.ledger_tables import Table
+from glossator.memory.ledger_tables import STATE_TABLES, Table
+from glossator.memory.run_workers import RunWorkers
 from glossator.records import (
+    Depth,
     DictionaryEvidence,
     Evidence,
     EvidenceKind,
@@ -35,6 +38,9 @@ from glossator.records import (
     Metric,
     Negatives,
     PromptRef,
+    RunOrder,
+    RunPlan,
+    RunVariant,
     Score,
     ScoreMethod,
     Split,
@@ -93,6 +99,17 @@ def add_investigation(ledger: Ledger) -> None:
     FindingStore(ledger).add(found, [finding])
 
 
+def add_labelling_run(ledger: Ledger) -> None:
+    """A row in each table of labelling runs."""
+    variant = RunVariant(work_key="w")
+    plan = RunPlan(
+        names=FeatureNames("tiny", "3-resid-64"), index_identity="x", depth=Depth.LABEL, selection="all",
+        order=RunOrder.INDEX, variants=(variant,), panel=(), settings={},
+    )  # fmt: skip
+    run = LabellingRunStore(ledger).create(plan, [PlannedItem(card(1)[0].feature, 1.0)])
+    RunWorkers(ledger, run).begin("here", 1)
+
+
 def save_many(ledger: Ledger, run: str, count: int) -> None:
     for index in range(count):
         ledger.save_card(run, *card(index))
@@ -144,13 +161,15 @@ def test_facts_cannot_be_changed_or_deleted(tmp_path: Path) -> None:
         ledger.save_evidence(ledger.start_run("effects", {}), card(2)[1])
         CallStore(ledger).add([paid_call()])
         add_investigation(ledger)
+        add_labelling_run(ledger)
     database = sqlite3.connect(path)
     tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type='table'")]
     facts = [t for t in tables if not t.startswith("sqlite_")]
-    assert len(facts) == 15
+    assert len(facts) == 19
     for table in facts:
         column = database.execute(f"SELECT name FROM pragma_table_info('{table}')").fetchone()[0]
-        for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET {column} = {column}"):
+        statements = [f"DELETE FROM {table}", f"UPDATE {table} SET {column} = {column}"]
+        for statement in statements[: 1 if table in STATE_TABLES else 2]:
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 database.execute(statement)
     database.close()
@@ -264,7 +283,8 @@ def test_postgresql_gets_tables_guards_and_harmless_repeats() -> None:
     engine = create_mock_engine("postgresql+psycopg://", record)
     Table.metadata.create_all(engine, checkfirst=False)
     made = "\n".join(statements)
-    assert made.count("CREATE TABLE") == made.count("BEFORE UPDATE OR DELETE OR TRUNCATE") == 15
+    assert made.count("CREATE TABLE") == made.count("DELETE OR TRUNCATE") == 19
+    assert made.count("BEFORE UPDATE OR DELETE OR TRUNCATE") == 19 - len(STATE_TABLES)
     assert made.index("FUNCTION glossator_append_only() RETURNS trigger") < made.index("CREATE TABLE")
     assert "RAISE(ABORT" not in made
 

@@ -1,0 +1,1 @@
+"""Work on labelling runs: what one feature takes, and the worker that keeps many in work."""

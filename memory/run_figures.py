@@ -1,0 +1,99 @@
+"""What the live view shows of a labelling run, summed up by the database."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import case, func, select
+
+from glossator.memory.ledger import Ledger
+from glossator.memory.ledger_tables import CardRow, ExplanationRow, WorkItemRow
+from glossator.records import FeatureRef, FreshLabel, ItemState, LlmSpending
+
+_RECENT_SPENDING = 500
+
+
+class RunFigures(NamedTuple):
+    """Counts over the features of a run that have ended."""
+
+    verdicts: dict[str, int]
+    deciles: tuple[int, ...]
+    """Headline scores from 0 to 1 in ten bins."""
+    failures: dict[str, int]
+    """Reason to count."""
+    skipped: dict[str, int]
+    """Reason to count."""
+    unscored: dict[str, int]
+    """Reason to count, over the features that ended lately."""
+    fresh: tuple[FreshLabel, ...]
+    """Newest first."""
+
+
+def run_figures(ledger: Ledger, run: str, fresh: int = 5) -> RunFigures:
+    """The figures of `run`, with its `fresh` latest labels."""
+    return RunFigures(
+        verdicts=_by(ledger, run, ItemState.DONE, "verdict"),
+        deciles=_deciles(ledger, run),
+        failures=_by(ledger, run, ItemState.FAILED, "reason"),
+        skipped=_by(ledger, run, ItemState.SKIPPED, "reason"),
+        unscored=_unscored(ledger, run),
+        fresh=_fresh(ledger, run, fresh),
+    )
+
+
+def ended_since(ledger: Ledger, run: str, milliseconds: int) -> int:
+    """Features that ended after this moment of the wall clock."""
+    items = WorkItemRow
+    query = select(func.count().label("n")).where(items.run == run, items.ended > milliseconds)
+    return ledger.read_rows(query)[0]["n"]
+
+
+def _by(ledger: Ledger, run: str, state: ItemState, column: str) -> dict[str, int]:
+    items = WorkItemRow
+    said = getattr(items, column)
+    query = select(said.label("said"), func.count().label("n"))
+    query = query.where(items.run == run, items.state == state.value).group_by(said)
+    rows = ledger.read_rows(query.order_by(func.count().desc()))
+    return {r["said"]: r["n"] for r in rows if r["said"]}
+
+
+def _deciles(ledger: Ledger, run: str) -> tuple[int, ...]:
+    items = WorkItemRow
+    decile = case(*((items.value < (i + 1) / 10, i) for i in range(9)), else_=9).label("decile")
+    query = select(decile, func.count().label("n")).where(items.run == run, items.value.is_not(None))
+    counts = [0] * 10
+    for row in ledger.read_rows(query.group_by(decile)):
+        counts[row["decile"]] = row["n"]
+    return tuple(counts)
+
+
+def _unscored(ledger: Ledger, run: str) -> dict[str, int]:
+    items = WorkItemRow
+    query = select(items.spending).where(items.run == run, items.spending.is_not(None))
+    rows = ledger.read_rows(query.order_by(items.ended.desc()).limit(_RECENT_SPENDING))
+    counts: dict[str, int] = {}
+    for row in rows:
+        for reason, n in LlmSpending.model_validate_json(row["spending"]).unscored.items():
+            counts[reason] = counts.get(reason, 0) + n
+    return counts
+
+
+def _fresh(ledger: Ledger, run: str, n: int) -> tuple[FreshLabel, ...]:
+    items = WorkItemRow
+    query = (
+        select(items.feature, items.verdict, items.value, ExplanationRow.text)
+        .join(CardRow, CardRow.id == items.card)
+        .outerjoin(ExplanationRow, ExplanationRow.id == CardRow.explanation)
+        .where(items.run == run, items.state == ItemState.DONE.value)
+        .order_by(items.ended.desc())
+        .limit(n)
+    )
+    return tuple(
+        FreshLabel(
+            feature=FeatureRef.parse(r["feature"]),
+            label="" if r["verdict"] == "abstained" else r["text"] or "",
+            verdict=r["verdict"],
+            value=r["value"],
+        )
+        for r in ledger.read_rows(query)
+    )
