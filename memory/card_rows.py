@@ -29,12 +29,7 @@ def card_rows(card: FeatureCard, evidence: Sequence[Evidence]) -> CardRows:
     """
     tried = (card.explanation, *(c.explanation for c in card.candidates))
     claims = {claim.id: claim for claim in tried if claim is not None}
-    try:
-        card_id = content_id("c", card.model_dump(mode="json"))
-    except ValueError as error:
-        raise StorageError(
-            f"the card of {card.feature} holds a number that is not finite: measure it again"
-        ) from error
+    card_id = id_of_card(card)
     named = (card.feature, *(e.feature for e in evidence), *(c.feature for c in claims.values()))
     features = {str(f): f for f in named}
     return CardRows(
@@ -47,6 +42,16 @@ def card_rows(card: FeatureCard, evidence: Sequence[Evidence]) -> CardRows:
             (ScoreRow, _score_rows(card_id, card)),
         ),
     )
+
+
+def id_of_card(card: FeatureCard) -> str:
+    """The id that its content gives `card`; raises `StorageError` if a number in it is not finite."""
+    try:
+        return content_id("c", card.model_dump(mode="json"))
+    except ValueError as error:
+        raise StorageError(
+            f"the card of {card.feature} holds a number that is not finite: measure it again"
+        ) from error
 
 
 def evidence_tables(evidence: Sequence[Evidence]) -> tuple[tuple[type[Table], Rows], ...]:

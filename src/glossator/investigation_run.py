@@ -204,12 +204,20 @@ class FeatureInvestigations:
 
         return LlmProposer(calls)
 
+    def run_key(self) -> str:
+        """Names the work of investigating any feature under these settings, for labelling runs."""
+        return self._key_of("any feature")
+
     def _work_key(self, feature: int) -> str:
+        names = self._session.names()
+        return self._key_of(f"{names.subject}/{names.dictionary}/{feature}")
+
+    def _key_of(self, what: str) -> str:
         from glossator.prompts.prompt_file import all_prompts
 
-        session, names = self._session, self._session.names()
+        session = self._session
         work: dict[str, object] = {
-            "investigate": f"{names.subject}/{names.dictionary}/{feature}",
+            "investigate": what,
             "index": session.index().identity,
             "embedder": session.embedder.fingerprint(),
             "code": glossator.__version__,
