@@ -7,8 +7,7 @@ density d the score is
     s / (s + ENOUGH) * 1 / (1 + d / DENSE)        where s = n * SEALED_PER_EXPLORE
 
 so a feature with a hundred expected sealed firings at a density of 0.1 % stands at 0.63, one that fires on
-a tenth of all tokens below 0.17, and one with twenty firings at 0.11. Both factors are costs as well: dense features
-read the most windows before an interval is narrow.
+a tenth of all tokens below 0.17, and one with twenty firings at 0.11.
 
 Triviality (the share of firings on the most frequent token) is left out: it takes a pass over all pairs of
 the index, which is what the run itself is for.

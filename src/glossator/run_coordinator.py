@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from glossator.agents.run_work.worker_end import WhyEnded
 from glossator.commands.result_output import note
@@ -26,6 +26,7 @@ from glossator.run_placement import Placement, WorkerOutcome
 from glossator.run_status import is_gone, run_status
 from glossator.session import Session
 
+T = TypeVar("T")
 STATUS_SECONDS = 2.0
 """Between two writings of the status file."""
 MOST_RESTARTS = 5
@@ -178,7 +179,7 @@ class Coordinator:
         for line in self.report(self.session, self.run, self._folder):
             self.say(line)
 
-    def _patiently[T](self, step: Callable[[], T]) -> T | None:
+    def _patiently(self, step: Callable[[], T]) -> T | None:
         """What `step` returns; None where the disk or the ledger does not let it, which is said once."""
         try:
             return step()
