@@ -90,19 +90,16 @@ def left_of(budget: str, spent: Iterable[RunSpending]) -> str | None:
     if not budget:
         return ""
     limits, done = Limits.parse(budget), list(spent)
-    left = {
-        "usd": _less(limits.usd, sum((s.usd or 0.0) + s.unaccounted_usd for s in done)),
-        "tokens": _less(limits.tokens, sum(s.tokens for s in done)),
-        "calls": _less(limits.calls, sum(s.calls + s.unaccounted_calls for s in done)),
-        "s": limits.seconds,
+    used = {
+        "usd": (limits.usd, sum((s.usd or 0.0) + s.unaccounted_usd for s in done)),
+        "tokens": (limits.tokens, sum(s.tokens for s in done)),
+        "calls": (limits.calls, sum(s.calls + s.unaccounted_calls for s in done)),
+        "s": (limits.seconds, 0),
     }
-    if any(amount is not None and amount <= 0 for amount in left.values()):
+    left = {unit: float(limit - spent) for unit, (limit, spent) in used.items() if limit is not None}
+    if any(amount <= 0 for amount in left.values()):
         return None
-    return ",".join(_amount(amount, unit) for unit, amount in left.items() if amount is not None)
-
-
-def _less(limit: float | None, spent: float) -> float | None:
-    return None if limit is None else limit - spent
+    return ",".join(_amount(amount, unit) for unit, amount in left.items())
 
 
 def _amount(amount: float, unit: str) -> str:
