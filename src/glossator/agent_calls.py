@@ -41,7 +41,7 @@ class AgentModels(NamedTuple):
 
     def work(self) -> dict[str, object]:
         """What decides the answers, for work keys."""
-        return {role.value: [str(spec), spec.base_url] for role, spec in self.models.items()}
+        return {role.value: [str(spec), spec.first_url] for role, spec in self.models.items()}
 
 
 def agent_models(
