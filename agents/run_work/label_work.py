@@ -29,6 +29,12 @@ MEASURED_AHEAD = 3
 """Pieces of work on the measuring thread, from which on a further feature would only wait there."""
 
 
+def load_of(calls: CallRoom) -> WorkLoad:
+    """What a call room is doing."""
+    load = calls.load
+    return WorkLoad(load.limit, load.in_flight, load.waiting, load.busy_share, calls.outage)
+
+
 class LabelWork:
     """An `ItemWork` whose items are labels that an LLM writes and reads."""
 
@@ -66,6 +72,8 @@ class LabelWork:
     async def do(self, lease: Lease, variant: int) -> Ended:
         """Label one feature."""
         await self._opened()
+        if self._admission is not None:
+            self._admission.variant = variant
         made = await self._labeller.label_one(lease.feature.index, self._ways[variant])
         if self._admission is not None and made.card.spending is not None:
             self._admission.learn(variant, made.card.spending)
@@ -77,8 +85,7 @@ class LabelWork:
 
     def load(self) -> WorkLoad:
         """What the room is doing."""
-        load = self._calls.load
-        return WorkLoad(load.limit, load.in_flight, load.waiting, load.busy_share, self._calls.outage)
+        return load_of(self._calls)
 
     async def close(self) -> None:
         """Let go of connections and the measuring thread."""
@@ -97,6 +104,10 @@ class LabelWork:
 
     async def _opened(self) -> None:
         """Once for all features; again where that failed."""
-        if self._opening is None or (self._opening.done() and self._opening.exception() is not None):
+        if self._opening is None or _failed(self._opening):
             self._opening = asyncio.ensure_future(self._labeller.open())
         await asyncio.shield(self._opening)
+
+
+def _failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
