@@ -75,7 +75,9 @@ class CallStore:
 
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        self._ledger.add_rows(LlmCallRow, [_row(call, now) for call in calls])
+        # In one order: two that store the same answers at once must not wait for each other in a circle.
+        ordered = sorted(calls, key=lambda call: call.key)
+        self._ledger.add_rows(LlmCallRow, [_row(call, now) for call in ordered])
 
     def find(self, keys: Sequence[str]) -> dict[str, StoredCall]:
         """The stored calls among `keys`, by key."""
