@@ -159,7 +159,7 @@ class Budget:
             if kind != "seconds" and await self._raised(charge):
                 continue
             if kind == "seconds" or self._open == 0:
-                raise BudgetSpent(self._refusal(kind, charge))
+                raise BudgetSpent(self._refusal(self._lacking(charge, self.at_most) or kind, charge))
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             await turn
@@ -188,9 +188,9 @@ class Budget:
             if not turn.done():
                 turn.set_result(None)
 
-    def _lacking(self, charge: Charge) -> str | None:
-        """Which limit `charge` would break now; None if it fits."""
-        limits, after = self.limits, summed(summed(self._spent, self._reserved), charge)
+    def _lacking(self, charge: Charge, limits: Limits | None = None) -> str | None:
+        """Which of `limits` (those of now) `charge` would break now; None if it fits."""
+        limits, after = limits or self.limits, summed(summed(self._spent, self._reserved), charge)
         if limits.seconds is not None and self._clock() - self._start >= limits.seconds:
             return "seconds"
         if limits.calls is not None and after.calls > limits.calls:

@@ -85,7 +85,8 @@ class AdaptiveSlots:
 
     def load(self) -> SlotLoad:
         """How busy the slots are and were."""
-        self._count_time()
+        if self._began >= 0:
+            self._count_time()
         limit = sum(lane.limit.now for lane in self._lanes.values()) if self._lanes else self._most
         elapsed = self._counted_to - self._began if self._began >= 0 else 0.0
         share = self._busy / (elapsed * self._most) if elapsed > 0 else 0.0
