@@ -89,11 +89,6 @@ class CallStore:
                 found[row["key"]] = _call(row)
         return found
 
-    def known_keys(self, identity: str) -> list[str]:
-        """Keys of everything that the endpoint `identity` has answered."""
-        query = select(LlmCallRow.key).where(LlmCallRow.identity == identity)
-        return [row["key"] for row in self._ledger.read_rows(query)]
-
     def totals(self, identity: str, counter: str) -> list[StoredTotals]:
         """By prompt, what `counter` estimated for the endpoint `identity` and what that counted."""
         summed = (

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from glossator.agents.llm_calls.chat import (
     AnswerToken,
@@ -25,6 +26,7 @@ from glossator.agents.llm_calls.token_counts import TokenCounter, TokenTotals
 from glossator.errors import BudgetError, BudgetSpent, ModelAccessError
 from glossator.memory.call_store import CallStore
 from glossator.memory.ledger import Ledger
+from glossator.memory.ledger_tables import LlmCallRow
 from tests.agents.call_room_fixtures import REF, TinyChat, question, read, room
 
 
@@ -51,7 +53,7 @@ def test_an_answer_is_paid_once_also_by_the_next_run(tmp_path: Path) -> None:
         assert kept.tokens[0].alternatives[1] == TokenLogprob("0", -1e4)
         assert kept.tokens[0].logprob == -0.25
         stored = CallStore(ledger)
-        call = stored.find(stored.known_keys("tiny:tiny"))
+        call = stored.find([row["key"] for row in ledger.read_rows(select(LlmCallRow.key))])
         (only,) = call.values()
         assert (only.run, only.role, only.prompt, only.model) == ("r-1", "scorer", REF, "tiny")
     assert "cat" not in (tmp_path / "l.sqlite").read_bytes().decode("latin-1")  # what was asked is not stored
