@@ -35,7 +35,7 @@ from glossator.agents.llm_calls.question import Question, Questions
 from glossator.agents.llm_calls.redaction import without_secrets
 from glossator.agents.llm_calls.retry import Attempts, EndpointHealth, RetryPolicy
 from glossator.agents.llm_calls.slots import AdaptiveSlots, SlotLoad
-from glossator.agents.llm_calls.stored_answer import packed, unpacked
+from glossator.agents.llm_calls.stored_answer import as_stored, packed, unpacked
 from glossator.agents.llm_calls.token_counts import TokenCounter
 from glossator.errors import BudgetError, ModelAccessError
 from glossator.memory.call_store import CallStore, StoredCall
@@ -217,7 +217,7 @@ class CallRoom:
     async def _found(self, question: Question) -> _Answer | None:
         if self._answers is None:
             return None
-        stored = await self._answers.find(question.identity, question.key)
+        stored = await self._answers.find(question.key)
         return None if stored is None else _Answer(unpacked(stored))
 
     async def _bought(self, question: Question) -> _Answer:
@@ -285,7 +285,7 @@ class CallRoom:
                     estimated_output=question.raw.estimated_output, usd=paid.usd,
                 )
             )  # fmt: skip
-        return _Answer(reply, paid)
+        return _Answer(as_stored(reply), paid)
 
     def _pretend(self, question: Question) -> _Answer:
         """The likely answer at its likely cost; the second time it would come out of the ledger."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
@@ -71,6 +72,22 @@ def packed(reply: ChatReply) -> str:
     if reply.tool_calls:
         body.append(reply.tool_calls)
     return _compact(body)
+
+
+def as_stored(reply: ChatReply) -> ChatReply:
+    """`reply` as it will come out of the ledger: a score is the same whether its answers were just given,
+    were stored, or some of each."""
+    if not reply.tokens:
+        return reply
+    tokens = tuple(
+        AnswerToken(
+            t.token,
+            _round(t.logprob),
+            tuple(TokenLogprob(a.token, _round(a.logprob)) for a in t.alternatives),
+        )
+        for t in reply.tokens
+    )
+    return replace(reply, tokens=tokens)
 
 
 def unpacked(call: StoredCall) -> ChatReply:
