@@ -270,8 +270,9 @@ class RunWorker:
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001 whatever one feature runs into, the others go on
-            _log.warning("feature %s failed", lease.feature, exc_info=True)
             reason = f"{type(error).__name__}: {error}"
+            _log.warning("feature %s failed: %s", lease.feature, reason)
+            _log.debug("feature %s failed", lease.feature, exc_info=True)
             return Ended(lease, ItemState.FAILED, variant=variant, reason=reason)
         return given_back
 
