@@ -21,6 +21,7 @@ from glossator.agents.embedded_analyst.rule_parts import (
     except_part,
     f1_of,
     form_parts,
+    inside,
     joined,
     set_part,
 )
@@ -97,10 +98,12 @@ def _narrowed(space: SearchSpace, target: FiringTarget, seed: _Seed, briefly: bo
     stats, within = space.stats, seed.draft
     if len(within.conditions) >= _MOST_PARTS:
         return []
-    found: list[Draft | None] = [set_part(stats, key, target, within) for key in Key if key is not seed.key]
+    split = inside(target, within)
+    keys = [key for key in Key if key is not seed.key]
+    found: list[Draft | None] = [set_part(stats, key, target, within, split=split) for key in keys]
     if not briefly:
-        found += form_parts(stats, target, within, best=3)
-        found += [except_part(stats, key, target, within) for key in _NEIGHBOUR_KEYS]
+        found += form_parts(stats, target, within, best=3, split=split)
+        found += [except_part(stats, key, target, within, split) for key in _NEIGHBOUR_KEYS]
         found.append(window_part(stats, target, within, _WINDOW_REACH))
     better = [draft for draft in found if draft is not None and draft.f1 > within.f1]
     if seed.key is None:
