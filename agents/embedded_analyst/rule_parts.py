@@ -6,6 +6,8 @@ then costs as much as it holds on, not as much as there is text.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +27,7 @@ from glossator.records import (
     TokenMatches,
     WordIn,
     WordMatches,
+    predicate_json,
 )
 
 SHIFTS = (0, -1, 1)
@@ -33,7 +36,8 @@ _ROUNDING = 1e-3
 """More than sums in float32 are off by."""
 
 
-class Condition(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Condition:
     """One condition: a predicate, and a table to look it up in."""
 
     predicate: Predicate
@@ -43,6 +47,11 @@ class Condition(NamedTuple):
     """The entry of each token; None if `member` is by token."""
     negated: bool = False
     """Whether it holds where `member` is False."""
+
+    @cached_property
+    def key(self) -> str:
+        """The same for the same predicate."""
+        return predicate_json(self.predicate)
 
     def holds(self, at: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         """Whether it holds at each of the positions."""
@@ -71,6 +80,11 @@ class Draft(NamedTuple):
         parts = tuple(c.predicate for c in self.conditions)
         return parts[0] if len(parts) == 1 else AllOf(parts=parts)
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The same for the same predicate, without making it."""
+        return tuple(c.key for c in self.conditions)
+
 
 class Inside(NamedTuple):
     """Where a draft holds, split by the target."""
@@ -82,7 +96,7 @@ class Inside(NamedTuple):
 def f1_of(at: Int[np.ndarray, " held"], target: FiringTarget) -> float:
     """F1 of holding at these positions against strong firings; where nothing matters, nothing counts."""
     wanted = target.wanted[at]
-    hits, false = int((wanted == 1).sum()), int((wanted == 0).sum())
+    hits, false = np.count_nonzero(wanted == 1), np.count_nonzero(wanted == 0)
     return 2 * hits / max(1, hits + false + len(target.strong))
 
 

@@ -26,7 +26,7 @@ from glossator.agents.embedded_analyst.rule_parts import (
     set_part,
 )
 from glossator.agents.embedded_analyst.window_words import topic_drafts, window_part
-from glossator.records import AnyOf, Position, predicate_json
+from glossator.records import AnyOf, Position
 
 _LOOSE = 3.0
 _LOOSE_KEYS = (Key.TOKEN, Key.WORD, Key.PREVIOUS, Key.PREVIOUS_WORD)
@@ -66,7 +66,7 @@ def search_rules(space: SearchSpace, target: FiringTarget, most: int, beam: int 
 
 def _ranked(drafts: Iterable[Draft]) -> list[Draft]:
     """Best first, each predicate once."""
-    unique = {predicate_json(draft.predicate): draft for draft in drafts}
+    unique = {draft.key: draft for draft in drafts}
     return sorted(unique.values(), key=lambda draft: -draft.f1)
 
 
