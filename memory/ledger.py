@@ -214,7 +214,7 @@ class Ledger:
             query = query.where(FeatureRow.dictionary == dictionary)
         query = query.order_by(FeatureRow.subject, FeatureRow.dictionary, FeatureRow.index)
         with reading(self._engine, self.where) as connection:
-            for card_id, record in connection.execute(query):
+            for card_id, record in connection.execution_options(yield_per=200).execute(query):
                 yield StoredCard(card_id, self._read(FeatureCard, record))
 
     def labelled_ids(self) -> frozenset[str]:

@@ -6,12 +6,12 @@ run that was stopped goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import glossator
 from glossator.errors import SettingsError
-from glossator.records import FeatureCard, FeatureRef, content_id
+from glossator.records import FeatureCard, FeatureRef, ImportedLabel, content_id
 from glossator.session import Session
 
 if TYPE_CHECKING:
@@ -44,13 +44,15 @@ class LabellingRun:
         force: bool,
         plan: LlmPlan | None = None,
         causal: bool = False,
+        labels: Mapping[int, ImportedLabel] | None = None,
     ) -> None:
         """A run over `features`; without a plan, no LLM is asked. `force` labels again, and answers that
-        the ledger holds still cost nothing. `causal` measures what features cause, too."""
+        the ledger holds still cost nothing. `causal` measures what features cause, too. `labels` of others,
+        where given, are scored instead of new ones being written."""
         self._session, self._index, self._features, self._plan = session, index, features, plan
-        self._causal = causal
+        self._causal, self._labels = causal, labels
         self._names = session.names()
-        self._key = _work_key(session, index, plan, causal=causal)
+        self._key = _work_key(session, index, plan, causal=causal, labels=labels)
         done = {} if force else session.ledger().items_done(self._key)
         wanted = {str(self._ref(i)) for i in features}
         kept = [card for name, card in done.items() if name in wanted]
@@ -97,6 +99,7 @@ class LabellingRun:
             embedder=self._session.embedder,
             names=self._names,
             causes=self._causes if self._causal else None,
+            labels=self._labels,
         )
 
     def _causes(self, preparation: FeaturePreparation) -> Causes:
@@ -118,7 +121,9 @@ class LabellingRun:
             names=self._names,
         )
         causes = self._causes(preparation) if self._causal else None
-        return Work(self._session, self._plan, preparation, self._features, causes=causes)
+        return Work(
+            self._session, self._plan, preparation, self._features, causes=causes, labels=self._labels
+        )
 
     def _ref(self, feature: int) -> FeatureRef:
         return FeatureRef(subject=self._names.subject, dictionary=self._names.dictionary, index=feature)
@@ -132,7 +137,14 @@ def _worth_repeating(card: FeatureCard) -> bool:
     return card.spending is not None and not ENDPOINT_FAILURES.isdisjoint(card.spending.unscored)
 
 
-def _work_key(session: Session, index: ActivationIndex, plan: LlmPlan | None, *, causal: bool) -> str:
+def _work_key(
+    session: Session,
+    index: ActivationIndex,
+    plan: LlmPlan | None,
+    *,
+    causal: bool,
+    labels: Mapping[int, ImportedLabel] | None,
+) -> str:
     """What decides a label, apart from the feature."""
     from glossator.agents.embedded_analyst.analyst import AUTHOR
     from glossator.prompts.prompt_file import all_prompts
@@ -148,4 +160,6 @@ def _work_key(session: Session, index: ActivationIndex, plan: LlmPlan | None, *,
         work |= {"llm": plan.work(session.settings), "prompts": prompts}
     if causal:
         work |= {"causal": True, "seed": session.settings.seed}
+    if labels is not None:
+        work["imported"] = [[i, one.text, one.author] for i, one in sorted(labels.items())]
     return content_id("w", work)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from glossator.errors import UserError
 from glossator.records import Evidence, FeatureNames, Record, SiteKind, SiteRef
 
 NEURONPEDIA_CREATOR = "clkht01d40000jv08hvalcvly"
@@ -48,14 +49,14 @@ class ExportContext(Record):
 
     names: FeatureNames
     """Subject and dictionary."""
-    site: SiteRef
-    """Where the dictionary reads."""
+    site: SiteRef | None = None
+    """Where the dictionary reads; tables can do without."""
     corpus: str
     """What the texts are called; never a path."""
-    n_layers: int = Field(ge=1)
-    """Blocks of the subject."""
-    neurons_per_layer: int = Field(ge=0)
-    """Hidden neurons of one of its MLPs; 0 where unknown."""
+    n_layers: int = Field(default=0, ge=0)
+    """Blocks of the subject; only Neuronpedia's files say it."""
+    neurons_per_layer: int = Field(default=0, ge=0)
+    """Hidden neurons of one of its MLPs; only Neuronpedia's files say it."""
     model_id: str = ""
     """What the model is called in the other format; by default the subject's name."""
     source_set: str = ""
@@ -68,6 +69,13 @@ class ExportContext(Record):
     """Whether all evidence goes into a file of its own."""
 
     @property
+    def place(self) -> SiteRef:
+        """The site; raises `UserError` where it is not known."""
+        if self.site is None:
+            raise UserError(f"where {self.names.dictionary!r} reads is not known: say it with --site")
+        return self.site
+
+    @property
     def neuronpedia_model(self) -> str:
         """The model's id as Neuronpedia allows it: letters, digits, `-` and `_`, lower case."""
         return _plain(self.model_id or self.names.subject).lower()
@@ -75,22 +83,22 @@ class ExportContext(Record):
     @property
     def neuronpedia_set(self) -> str:
         """The source set; the layer, which the source's id begins with, is not said twice."""
-        return _plain(self.source_set or self.names.dictionary.removeprefix(f"{self.site.layer}-"))
+        return _plain(self.source_set or self.names.dictionary.removeprefix(f"{self.place.layer}-"))
 
     @property
     def neuronpedia_source(self) -> str:
         """The source's id: the layer, a dash, the source set."""
-        return f"{self.site.layer}-{self.neuronpedia_set}"
+        return f"{self.place.layer}-{self.neuronpedia_set}"
 
     @property
     def hook_name(self) -> str:
         """The site in TransformerLens' words, as Neuronpedia stores it."""
-        return f"blocks.{self.site.layer}.{_HOOKS[self.site.kind]}"
+        return f"blocks.{self.place.layer}.{_HOOKS[self.place.kind]}"
 
     @property
     def delphi_hookpoint(self) -> str:
         """The module whose activations the dictionary reads, by its place in the model."""
-        return self.hookpoint or f"layers.{self.site.layer}{_MODULES[self.site.kind]}"
+        return self.hookpoint or f"layers.{self.place.layer}{_MODULES[self.place.kind]}"
 
 
 class ExportReport(Record):

@@ -23,7 +23,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -45,11 +44,6 @@ _SILENT_DISTANCE = -1.0
 """What Delphi writes for silent windows drawn at random (`latents/constructors.py:532`)."""
 _FIRING_DISTANCE = 0
 """Delphi's is the quantile of the activation, which is not stored with our answers."""
-
-
-class _ScoreFile(NamedTuple):
-    scorer: str
-    score: Score
 
 
 def write_delphi(

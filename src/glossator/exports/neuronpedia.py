@@ -121,7 +121,7 @@ def _described(context: ExportContext) -> Iterator[tuple[str, Record]]:
     """Release, model, source set and source: each one row."""
     model, where = context.neuronpedia_model, context.neuronpedia_set
     release = f"{PUBLISHER.lower()}-{model}-{where}"
-    about = f"{context.names.dictionary} over {context.names.subject} at {context.site}"
+    about = f"{context.names.dictionary} over {context.names.subject} at {context.place}"
     yield (
         "release",
         ReleaseRow(
