@@ -23,13 +23,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-from pydantic import JsonValue
+from typing import NamedTuple
 
 from glossator.errors import UserError
 from glossator.exports.context import ExportContext, ExportKind, ExportReport, FindEvidence
-from glossator.exports.neuronpedia_labels import score_details
+from glossator.exports.row_files import json_text
 from glossator.exports.score_examples import ScoredExample, scored_examples
+from glossator.exports.score_rows import ClassifierOutput, LabelSummary, ScoreDetails, SummaryScore
 from glossator.exports.standing_labels import Tally
 from glossator.probes.atomic_file import written_atomically
 from glossator.records import Explanation, FeatureCard, Metric, Negatives, Score, ScoreMethod
@@ -42,8 +42,13 @@ OTHER_SCORES = "scores that Delphi has no file for (they are in the summary)"
 NO_ANSWERS = "scores whose single answers the ledger does not hold (they are in the summary)"
 _SILENT_DISTANCE = -1.0
 """What Delphi writes for silent windows drawn at random (`latents/constructors.py:532`)."""
-_FIRING_DISTANCE = 0
+_FIRING_DISTANCE = 0.0
 """Delphi's is the quantile of the activation, which is not stored with our answers."""
+
+
+class _ScoreFile(NamedTuple):
+    scorer: str
+    content: str
 
 
 def write_delphi(
@@ -63,8 +68,8 @@ def write_delphi(
             if label is None:
                 continue
             latent = f"{hookpoint}_latent{card.feature.index}"
-            summary.write(_line(_summary(latent, card, label)))
-            _write(folder, "explanations", latent, label.text, files)
+            summary.write(json_text(_summary(latent, card, label), ascii_only=False).encode() + b"\n")
+            _write(folder, "explanations", latent, json.dumps(label.text, ensure_ascii=False), files)
             for scorer, examples in _score_files(card, evidence, tally.left_out):
                 _write(folder, f"scores/{scorer}", latent, examples, files)
     left_out = tally.abstained | dict(tally.left_out) | {LATENTS: 0}
@@ -75,10 +80,8 @@ def write_delphi(
     )  # fmt: skip
 
 
-def _score_files(
-    card: FeatureCard, find: FindEvidence, left_out: Counter[str]
-) -> Iterator[tuple[str, JsonValue]]:
-    """Scorer and content of each score file of `card`; what has none is counted."""
+def _score_files(card: FeatureCard, find: FindEvidence, left_out: Counter[str]) -> Iterator[_ScoreFile]:
+    """The score files of `card`; what has none is counted."""
     for score in card.scores:
         if score.value is None:
             continue
@@ -87,7 +90,8 @@ def _score_files(
         if scorer is None or examples is None:
             left_out[OTHER_SCORES if scorer is None else NO_ANSWERS] += 1
         else:
-            yield scorer, [_classifier_output(one) for one in examples]
+            answers = ",".join(json_text(_classifier_output(one)) for one in examples)
+            yield _ScoreFile(scorer, f"[{answers}]")
 
 
 def scorer_name(score: Score) -> str | None:
@@ -101,44 +105,38 @@ def scorer_name(score: Score) -> str | None:
     return None
 
 
-def _classifier_output(one: ScoredExample) -> dict[str, JsonValue]:
-    """A `ClassifierOutput`, its fields in their order."""
-    return {
-        "str_tokens": [],
-        "activations": [],
-        "distance": _FIRING_DISTANCE if one.fires else _SILENT_DISTANCE,
-        "activating": one.fires,
-        "prediction": one.said,
-        "probability": one.probability,
-        "correct": None if one.said is None else one.said == one.fires,
-    }
+def _classifier_output(one: ScoredExample) -> ClassifierOutput:
+    return ClassifierOutput(
+        str_tokens=(),
+        activations=(),
+        distance=_FIRING_DISTANCE if one.fires else _SILENT_DISTANCE,
+        activating=one.fires,
+        prediction=one.said,
+        probability=one.probability,
+        correct=None if one.said is None else one.said == one.fires,
+    )
 
 
-def _summary(latent: str, card: FeatureCard, label: Explanation) -> JsonValue:
-    return {
-        "latent": latent,
-        "feature": str(card.feature),
-        "label": label.text,
-        "author": label.author,
-        "method": label.method.value,
-        "verdict": card.verdict.kind.value,
-        "reason": card.verdict.reason,
-        "scores": [{"value": s.value} | score_details(s) for s in card.scores],
-    }
+def _summary(latent: str, card: FeatureCard, label: Explanation) -> LabelSummary:
+    return LabelSummary(
+        latent=latent,
+        feature=str(card.feature),
+        label=label.text,
+        author=label.author,
+        method=label.method.value,
+        verdict=card.verdict.kind.value,
+        reason=card.verdict.reason,
+        scores=tuple(SummaryScore(value=s.value, details=ScoreDetails.of(s)) for s in card.scores),
+    )
 
 
-def _write(folder: Path, kind: str, latent: str, content: JsonValue, files: Counter[str]) -> None:
+def _write(folder: Path, kind: str, latent: str, content: str, files: Counter[str]) -> None:
     """`content` as `orjson.dumps` writes it: UTF-8, no spaces. The folder is moved in place as a whole."""
     path = folder / kind / f"{latent}.txt"
     if not files[kind]:
         path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(_line(content).removesuffix(b"\n"))
+    path.write_bytes(content.encode(errors="replace"))
     files[kind] += 1
-
-
-def _line(content: JsonValue) -> bytes:
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode(errors="replace") + b"\n"
 
 
 def _checked(hookpoint: str) -> str:

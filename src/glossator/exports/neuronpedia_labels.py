@@ -8,16 +8,15 @@ begins with `glossator_`. Scores are of sealed texts: the lists of single answer
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-
-from pydantic import JsonValue
 
 from glossator.exports.context import ExportContext, FindEvidence
 from glossator.exports.cuid import content_cuid
 from glossator.exports.neuronpedia_rows import ExplanationRow, ScoreRow
-from glossator.exports.score_examples import scored_examples
-from glossator.records import Explanation, FeatureCard, Metric, Negatives, Score, ScoreMethod, Split
+from glossator.exports.row_files import json_text
+from glossator.exports.score_examples import ScoredExample, scored_examples
+from glossator.exports.score_rows import EleutherExample, ScoreDetails
+from glossator.records import Explanation, FeatureCard, Metric, Negatives, Score, ScoreMethod
 from glossator.report.headline import is_llm
 
 REGISTERED = {
@@ -63,11 +62,11 @@ def score_rows(
     for score in card.scores:
         if score.value is None:
             continue
-        name, details = score_type(score), score_details(score)
-        examples = _examples(score, find) if not name.startswith(OURS) else None
-        shown = json.dumps(details if examples is None else examples, sort_keys=True)
+        name, details = score_type(score), ScoreDetails.of(score)
+        shown = _shown(score, name, details, find)
+        named = (name, score.reader, score.value, json_text(details), shown)
         yield ScoreRow(
-            id=content_cuid("score", explanation.id, name, score.reader, score.value, details, shown),
+            id=content_cuid("score", explanation.id, *named),
             value=score.value,
             explanationId=explanation.id,
             explanationScoreTypeName=name,
@@ -88,26 +87,6 @@ def score_type(score: Score) -> str:
     return f"{OURS}{score.method.value}_{score.metric.value}_{score.negatives.value}{every}"
 
 
-def score_details(score: Score) -> dict[str, JsonValue]:
-    """What the number rests on; nothing of it is text of the corpus."""
-    interval = score.interval
-    return {
-        "method": score.method.value,
-        "metric": score.metric.value,
-        "reader": score.reader,
-        "negatives": score.negatives.value,
-        "n_positive": score.n_positive,
-        "n_negative": score.n_negative,
-        "unscored": dict(score.unscored),
-        "interval": None if interval is None else interval.model_dump(mode="json"),
-        "baselines": [b.model_dump(mode="json") for b in score.baselines],
-        "split": score.split.value,
-        "held_out": score.split is Split.SEALED,
-        "threshold": score.threshold,
-        "evidence": score.evidence,
-    }
-
-
 def reader_model(reader: str) -> str:
     """The reader as a name of a model; those that are no language model say so."""
     return reader if is_llm(reader) else f"{OURS}{reader}"
@@ -118,22 +97,24 @@ def author_model(label: Explanation) -> str:
     return label.author.split(":", 1)[1] if ":" in label.author else label.author
 
 
-def _examples(score: Score, find: FindEvidence) -> JsonValue:
-    """The list that Neuronpedia's page shows for `eleuther_*`, without the sealed text."""
-    found = scored_examples(score, find) or ()
-    return [
-        {
-            "text": "",
-            "distance": _UNKNOWN_DISTANCE if one.fires else _SILENT_DISTANCE,
-            "ground_truth": one.fires,
-            "prediction": one.said,
-            "highlighted": score.method is ScoreMethod.FUZZING,
-            "correct": one.said is one.fires,
-            "probability": one.probability,
-            "conditional_probability": None,
-            "activations": [],
-            "str_tokens": [],
-        }
-        for one in found
-        if one.said is not None
-    ]
+def _shown(score: Score, name: str, details: ScoreDetails, find: FindEvidence) -> str:
+    """`jsonDetails`: the list that Neuronpedia's page shows for `eleuther_*`; the details for our types."""
+    if name.startswith(OURS):
+        return json_text(details)
+    examples = scored_examples(score, find) or ()
+    return f"[{','.join(json_text(_example(score, one)) for one in examples if one.said is not None)}]"
+
+
+def _example(score: Score, one: ScoredExample) -> EleutherExample:
+    return EleutherExample(
+        text="",
+        distance=_UNKNOWN_DISTANCE if one.fires else _SILENT_DISTANCE,
+        ground_truth=one.fires,
+        prediction=bool(one.said),
+        highlighted=score.method is ScoreMethod.FUZZING,
+        correct=one.said is one.fires,
+        probability=one.probability,
+        conditional_probability=None,
+        activations=(),
+        str_tokens=(),
+    )

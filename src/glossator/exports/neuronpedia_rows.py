@@ -7,8 +7,7 @@ null or empty, never left out: the importer takes the columns from the first lin
 
 from __future__ import annotations
 
-from pydantic import JsonValue
-
+from glossator.exports.score_rows import ScoreDetails
 from glossator.records import Record
 
 Floats = tuple[float, ...]
@@ -161,7 +160,7 @@ class ScoreRow(Record):
     initiatedByUserId: str
     jsonDetails: str
     """For registered types the list that their page shows; for ours the details."""
-    glossatorDetails: dict[str, JsonValue]
+    glossatorDetails: ScoreDetails
     """What the number rests on, in every row: n, negatives, interval, baselines, held out or not."""
 
 

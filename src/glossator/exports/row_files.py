@@ -31,16 +31,29 @@ def row_line(row: Record) -> bytes:
     Raises:
         StorageError: a number is not finite.
     """
-    values = row.model_dump(mode="python", by_alias=True)
+    return json_text(row).encode() + b"\n"
+
+
+def json_text(row: Record, *, ascii_only: bool = True) -> str:
+    """The row as JSON without a line end; keys in the order of the fields, NUL as a space.
+
+    Raises:
+        StorageError: a number is not finite.
+    """
+    values = row.model_dump()
     try:
-        text = json.dumps(values, allow_nan=False)
+        text = _dumped(values, ascii_only)
         if _NUL in text:
             # The importer replaces these six characters wherever they stand, and would break the escape of a
             # backslash that a text has before "u0000": that backslash is written in another way.
-            text = json.dumps(_without_nul(values), allow_nan=False).replace("\\" + _NUL, "\\u005cu0000")
+            text = _dumped(_without_nul(values), ascii_only).replace("\\" + _NUL, "\\u005cu0000")
     except ValueError as error:
         raise StorageError(f"a number is not finite, and no file may hold it: {str(row)[:120]}") from error
-    return text.encode() + b"\n"
+    return text
+
+
+def _dumped(values: object, ascii_only: bool) -> str:
+    return json.dumps(values, ensure_ascii=ascii_only, separators=(",", ":"), allow_nan=False)
 
 
 def _without_nul(value: object) -> object:

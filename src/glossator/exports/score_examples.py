@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pydantic import JsonValue
-
 from glossator.exports.context import FindEvidence
 from glossator.records import EvidenceKind, Score
 
@@ -36,9 +34,9 @@ def scored_examples(score: Score, find: FindEvidence) -> tuple[ScoredExample, ..
     )
 
 
-def _listed(value: JsonValue) -> list[JsonValue]:
-    return value if isinstance(value, list) else []
+def _listed(value: object) -> list[object]:
+    return [*value] if isinstance(value, list) else []
 
 
-def _answer(value: JsonValue) -> bool | None:
+def _answer(value: object) -> bool | None:
     return None if value is None else bool(value)

@@ -43,7 +43,7 @@ class _Settings(BaseModel):
 
 class _Latent(NamedTuple):
     hookpoint: str
-    index: int
+    number: int
     path: Path
 
 
@@ -66,10 +66,10 @@ def read_delphi(folder: Path, source: str | None = None) -> Iterator[ImportedLab
     author = _author(folder / "run_config.json")
     scorers = _scorers(folder / "scores")
     for latent in latents:
-        stem = f"{latent.hookpoint}_latent{latent.index}".replace("/", "--")
+        stem = f"{latent.hookpoint}_latent{latent.number}".replace("/", "--")
         found = ((scorer, folder / "scores" / scorer / f"{stem}.txt") for scorer in scorers)
         yield ImportedLabel(
-            feature=latent.index,
+            feature=latent.number,
             text=_parsed(latent.path),
             author=author,
             type_name=latent.hookpoint,
