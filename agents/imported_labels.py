@@ -17,7 +17,7 @@ from glossator.agents.explainers.validated import ExplainedFeature, ValidatedCan
 from glossator.agents.feature_preparation import PreparedFeature
 from glossator.prompts.prompt_file import load_prompt
 from glossator.prompts.rendered_prompt import RenderedPrompt
-from glossator.records import Evidence, EvidenceKind, Explanation, ExplanationMethod, ImportedLabel
+from glossator.records import Evidence, Explanation, ExplanationMethod, ImportedLabel
 
 NO_LABEL = "no imported label"
 _FOREIGN_PROMPTS = re.compile(
@@ -73,8 +73,7 @@ def imported_explanation(label: ImportedLabel | None, feature: PreparedFeature) 
     """`label` as an explanation of `feature`, with evidence of where it is from; nothing if it is unfit."""
     if label is None or feature.unfit is not None or unfit_imported(label.text) is not None:
         return ImportedExplanation(None, ())
-    recipe = {"command": "import", "file": label.source}
-    came = Evidence.of(feature.ref, EvidenceKind.IMPORTED, recipe, label.model_dump(mode="json"))
+    came = label.as_evidence(feature.ref)
     explanation = Explanation.of(
         feature.ref,
         label.author,

@@ -52,7 +52,10 @@ class LabellingRun:
         self._session, self._index, self._features, self._plan = session, index, features, plan
         self._causal, self._labels = causal, labels
         self._names = session.names()
-        self._key = _work_key(session, index, plan, causal=causal, labels=labels)
+        self._key = _work_key(session, index, plan, causal=causal)
+        if labels is not None:
+            asked = [[i, one.text, one.author] for i, one in sorted(labels.items())]
+            self._key = content_id("w", [self._key, asked])
         done = {} if force else session.ledger().items_done(self._key)
         wanted = {str(self._ref(i)) for i in features}
         kept = [card for name, card in done.items() if name in wanted]
@@ -137,14 +140,7 @@ def _worth_repeating(card: FeatureCard) -> bool:
     return card.spending is not None and not ENDPOINT_FAILURES.isdisjoint(card.spending.unscored)
 
 
-def _work_key(
-    session: Session,
-    index: ActivationIndex,
-    plan: LlmPlan | None,
-    *,
-    causal: bool,
-    labels: Mapping[int, ImportedLabel] | None,
-) -> str:
+def _work_key(session: Session, index: ActivationIndex, plan: LlmPlan | None, *, causal: bool) -> str:
     """What decides a label, apart from the feature."""
     from glossator.agents.embedded_analyst.analyst import AUTHOR
     from glossator.prompts.prompt_file import all_prompts
@@ -160,6 +156,4 @@ def _work_key(
         work |= {"llm": plan.work(session.settings), "prompts": prompts}
     if causal:
         work |= {"causal": True, "seed": session.settings.seed}
-    if labels is not None:
-        work["imported"] = [[i, one.text, one.author] for i, one in sorted(labels.items())]
     return content_id("w", work)

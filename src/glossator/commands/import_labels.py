@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,15 +10,16 @@ import typer
 
 from glossator.commands.estimate_output import print_estimate
 from glossator.commands.label import label_run, sync_findings, write_results
-from glossator.commands.result_output import JsonFlag, note, print_rich, wants_json
+from glossator.commands.result_output import JsonFlag, note, print_json_line, print_rich, wants_json
 from glossator.commands.settings_flags import with_settings
 
 if TYPE_CHECKING:
     from glossator.agents.imported_labels import UsableLabels
     from glossator.records import ImportedLabel
+    from glossator.session import Session
     from glossator.settings import EffectiveSettings
 else:
-    EffectiveSettings = ImportedLabel = UsableLabels = Any
+    EffectiveSettings = ImportedLabel = Session = UsableLabels = Any
 
 
 @with_settings
@@ -48,6 +50,10 @@ def import_command(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Say what LLM calls would be made and cost, and make none.")
     ] = False,
+    store_only: Annotated[
+        bool,
+        typer.Option("--store-only", help="Store the labels and score none now: a run scores them later."),
+    ] = False,
     score_by: Annotated[
         str | None,
         typer.Option(
@@ -63,7 +69,7 @@ def import_command(
     from glossator.labelling_run import LabellingRun
     from glossator.llm_plan import llm_plan
     from glossator.report.progress import TaskProgress
-    from glossator.session import Session
+    from glossator.session import Session as OpenedSession
 
     if kind not in [k.value for k in ImportKind]:
         raise SettingsError(f"unknown format {kind!r}: known are {listed(k.value for k in ImportKind)}")
@@ -71,7 +77,7 @@ def import_command(
     plan = llm_plan(effective.settings, score_by=score_by, budget=budget)
     if estimate and plan is None:
         raise SettingsError("--estimate needs a model: set --scorer")
-    with TaskProgress() as progress, Session(effective.settings, progress) as session:
+    with TaskProgress() as progress, OpenedSession(effective.settings, progress) as session:
         read = read_labels(ImportKind(kind), folder, n_features=session.n_features(), source=source)
         if author is not None:
             read = _by_author(read, author)
@@ -79,6 +85,9 @@ def import_command(
         chosen = usable(read if wanted is None else [one for one in read if one.feature in wanted])
         if not chosen.by_feature:
             raise UserError(f"none of the {len(read)} labels in {str(folder)!r} is one that could be scored")
+        if store_only:
+            _store(session, chosen.by_feature, machine=machine)
+            return
         index = session.index()
         run = LabellingRun(
             session, index, sorted(chosen.by_feature), force=force, labels=chosen.by_feature,
@@ -98,6 +107,18 @@ def import_command(
     note(f"report: {results / 'report.html'}")
     if stopped is not None:
         raise stopped
+
+
+def _store(session: Session, labels: Mapping[int, ImportedLabel], *, machine: bool) -> None:
+    """Put the labels into the ledger, where runs find them by their authors."""
+    from glossator.memory.imported_store import store_imported
+
+    run = store_imported(session.ledger(), session.names(), labels.values())
+    authors = sorted({one.author for one in labels.values()})
+    if machine:
+        print_json_line({"run": run, "stored": len(labels), "authors": authors})
+    else:
+        typer.echo(f"{len(labels)} labels by {', '.join(authors)} are stored; none is scored yet")
 
 
 def usable(read: list[ImportedLabel]) -> UsableLabels:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from glossator.records.base import Record
+from glossator.records.evidence import Evidence, EvidenceKind
+from glossator.records.feature import FeatureRef
 
 
 class ClaimedScore(Record):
@@ -37,3 +39,8 @@ class ImportedLabel(Record):
     """The scores that came with it."""
     source: str
     """The file that it was read from, relative to the imported folder."""
+
+    def as_evidence(self, feature: FeatureRef) -> Evidence:
+        """The label as evidence of where it is from and of what is claimed for it."""
+        recipe = {"command": "import", "file": self.source}
+        return Evidence.of(feature, EvidenceKind.IMPORTED, recipe, self.model_dump(mode="json"))
