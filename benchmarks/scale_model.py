@@ -54,8 +54,8 @@ class Units(NamedTuple):
     """Core-seconds for each feature of a shard looked at."""
     firings_read: float = 17e-6
     """Core-seconds for one feature in one shard, from memory."""
-    reads: float = 123.0
-    """Times that labelling one feature reads a split's shards, for it or a neighbour; measured on four."""
+    reads: float = 32.0
+    """Times that labelling one feature reads a split's shards, for it or a neighbour; measured on five."""
     calls: float = 11.0
     """LLM calls a feature."""
     tokens_in: float = 7000.0
