@@ -75,7 +75,9 @@ class CallStore:
 
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        self._ledger.add_rows(LlmCallRow, [_row(call, now) for call in calls])
+        # In one order: two that store the same answers at once must not wait for each other in a circle.
+        ordered = sorted(calls, key=lambda call: call.key)
+        self._ledger.add_rows(LlmCallRow, [_row(call, now) for call in ordered])
 
     def find(self, keys: Sequence[str]) -> dict[str, StoredCall]:
         """The stored calls among `keys`, by key."""
@@ -86,11 +88,6 @@ class CallStore:
             for row in self._ledger.read_rows(query):
                 found[row["key"]] = _call(row)
         return found
-
-    def known_keys(self, identity: str) -> list[str]:
-        """Keys of everything that the endpoint `identity` has answered."""
-        query = select(LlmCallRow.key).where(LlmCallRow.identity == identity)
-        return [row["key"] for row in self._ledger.read_rows(query)]
 
     def totals(self, identity: str, counter: str) -> list[StoredTotals]:
         """By prompt, what `counter` estimated for the endpoint `identity` and what that counted."""

@@ -7,17 +7,17 @@ holds whatever is killed: what workers that ended spent, and what all others wer
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select, update
 
 from glossator.errors import LeaseLost
-from glossator.memory.labelling_runs import new_worker_id
+from glossator.memory.labelling_runs import lock_run, new_worker_id
 from glossator.memory.lease_clock import LeaseClock, Moment, is_over, lease_clock
 from glossator.memory.ledger import Ledger
-from glossator.memory.ledger_tables import LabellingRunRow, RunEventRow, RunWorkerRow, WorkItemRow
+from glossator.memory.ledger_tables import RunEventRow, RunWorkerRow, WorkItemRow
 from glossator.records import ItemState, RunEvent, RunEventKind, RunSpending, WorkerLoad
 
 LEASE_SECONDS = 60.0
@@ -112,7 +112,7 @@ class RunWorkers:
 
         """
         with self._ledger.writing() as connection:
-            self._lock(connection)
+            lock_run(connection, self._run)
             room = self._room(connection, worker, ceiling)
             least = _sum(spent, needed)
             if not room.holds(least):
@@ -121,6 +121,11 @@ class RunWorkers:
             granted = room.cut(_sum(least, portion))
             self._change(connection, worker, _columns("granted", granted) | _columns("spent", spent))
         return granted
+
+    def left(self, ceiling: Ceiling) -> Ceiling:
+        """What of the run's `ceiling` nobody has spent or was granted."""
+        query = select(RunWorkerRow.__table__).where(RunWorkerRow.run == self._run)
+        return ceiling.less(_taken(self._ledger.read_rows(query)))
 
     def end(self, worker: str, spent: Amount, why: str = "") -> None:
         """End in order: what was granted and not spent is free again, and so are features not finished."""
@@ -135,7 +140,7 @@ class RunWorkers:
         """Take workers for lost whose time is over, or of which `gone(host, process)` says that they cannot
         be running; returns their ids."""
         with self._ledger.writing() as connection:
-            self._lock(connection)
+            lock_run(connection, self._run)
             now = self._clock.now(connection)
             rows = connection.execute(
                 select(RunWorkerRow.__table__).where(
@@ -174,12 +179,7 @@ class RunWorkers:
     def _room(self, connection: Connection, worker: str, ceiling: Ceiling) -> Ceiling:
         """What `worker` may spend in all beside what others have spent or were granted."""
         query = select(RunWorkerRow.__table__).where(RunWorkerRow.run == self._run, RunWorkerRow.id != worker)
-        taken = Amount()
-        for r in connection.execute(query):
-            granted = Amount(r.granted_calls, r.granted_tokens, r.granted_usd)
-            spent = Amount(r.spent_calls, r.spent_tokens, r.spent_usd)
-            taken = _sum(taken, _larger(granted, spent))
-        return ceiling.less(taken)
+        return ceiling.less(_taken(connection.execute(query).mappings()))
 
     def _lose(self, connection: Connection, worker: str, host: str) -> None:
         table = RunWorkerRow
@@ -196,11 +196,6 @@ class RunWorkers:
                 f"the worker {worker} of {self._run} was taken for lost: it did not say in time that it lives"
             )
 
-    def _lock(self, connection: Connection) -> None:
-        """One at a time on a server; a SQLite writer is alone anyway."""
-        row = select(LabellingRunRow.id).where(LabellingRunRow.id == self._run).with_for_update()
-        connection.execute(row)
-
     def _note(self, connection: Connection, kind: RunEventKind, words: str, worker: str) -> None:
         event = RunEvent(kind=kind, words=words, worker=worker)
         row = {"run": self._run, "kind": kind.value, "record": event.model_dump_json(), "at": _wall()}
@@ -211,6 +206,16 @@ def _set_free(connection: Connection, run: str, worker: str) -> int:
     items = WorkItemRow
     held = (items.run == run, items.worker == worker, items.state == ItemState.LEASED.value)
     return connection.execute(update(items).where(*held).values(state=ItemState.PLANNED.value)).rowcount
+
+
+def _taken(rows: Iterable[Mapping[Any, Any]]) -> Amount:
+    """What these workers have spent or may still spend."""
+    taken = Amount()
+    for r in rows:
+        granted = Amount(r["granted_calls"], r["granted_tokens"], r["granted_usd"])
+        spent = Amount(r["spent_calls"], r["spent_tokens"], r["spent_usd"])
+        taken = _sum(taken, _larger(granted, spent))
+    return taken
 
 
 def _sum(a: Amount, b: Amount) -> Amount:

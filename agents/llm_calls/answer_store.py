@@ -77,36 +77,33 @@ def _hand_out(batch: Sequence[_Entry[Item, Result]], work: asyncio.Future[Sequen
 
 
 class AnswerStore:
-    """A `CallStore` for many askers at once, with the keys of each endpoint in memory.
+    """A `CallStore` for many askers at once.
 
-    Another process may have answered since the keys were read: that costs a call, never a wrong answer.
+    The ledger is always asked: another worker may have paid for the answer a moment ago, and been killed.
     """
 
     def __init__(self, store: CallStore, counter: TokenCounter) -> None:
         self._store, self._counter = store, counter
         self._reads = Batches(self._find)
         self._writes = Batches(self._add)
-        self._known: dict[str, set[int]] = {}
+        self._opened: set[str] = set()
         self._opening: dict[str, asyncio.Future[None]] = {}
 
     async def open(self, identity: str) -> None:
-        """Read what the ledger knows of the endpoint `identity`, once: keys, and how estimates fared."""
-        if identity in self._known:
+        """Read what the ledger knows of the endpoint `identity`, once: how estimates fared."""
+        if identity in self._opened:
             return
         if (opening := self._opening.get(identity)) is None:
             opening = self._opening[identity] = asyncio.ensure_future(self._open(identity))
         await asyncio.shield(opening)
 
-    async def find(self, identity: str, key: str) -> StoredCall | None:
-        """The stored call with `key`; None where there is none. `open` must have been called."""
-        if _short(key) not in self._known[identity]:
-            return None
+    async def find(self, key: str) -> StoredCall | None:
+        """The stored call with `key`; None where there is none."""
         return await self._reads.do(key)
 
     async def add(self, call: StoredCall) -> None:
         """Store `call`; it is on disk afterwards, also if the asker is cancelled meanwhile."""
         await self._writes.do(call)
-        self._known[call.identity].add(_short(call.key))
 
     async def close(self) -> None:
         """Wait for what is on its way to the disk."""
@@ -114,11 +111,10 @@ class AnswerStore:
         await self._reads.close()
 
     async def _open(self, identity: str) -> None:
-        keys = await asyncio.to_thread(self._store.known_keys, identity)
         for t in await asyncio.to_thread(self._store.totals, identity, self._counter.name):
             counted = TokenTotals(t.estimated_input, t.input_tokens, t.estimated_output, t.output_tokens)
             self._counter.learn(identity, t.prompt, counted)
-        self._known[identity] = {_short(key) for key in keys}
+        self._opened.add(identity)
 
     def _find(self, keys: Sequence[str]) -> list[StoredCall | None]:
         found = self._store.find(keys)
@@ -127,8 +123,3 @@ class AnswerStore:
     def _add(self, calls: Sequence[StoredCall]) -> list[None]:
         self._store.add(calls)
         return [None] * len(calls)
-
-
-def _short(key: str) -> int:
-    """Half the memory of the key; two keys that share it cost a look into the ledger."""
-    return int(key[:15], 16)

@@ -20,12 +20,15 @@ from glossator.commands.config import config_command
 from glossator.commands.doctor import doctor_command
 from glossator.commands.effects import effects_command
 from glossator.commands.evidence import evidence_command
+from glossator.commands.export import export_command
+from glossator.commands.import_labels import import_command
 from glossator.commands.index import app as index_app
 from glossator.commands.investigate import investigate_command
 from glossator.commands.investigations import investigations_app
 from glossator.commands.label import label_command
 from glossator.commands.memory import memory_app
 from glossator.commands.models import models_command
+from glossator.commands.run import app as run_app
 from glossator.commands.sae import app as sae_app
 from glossator.commands.search import search_command
 from glossator.commands.show import show_command
@@ -72,6 +75,8 @@ app.command("models")(models_command)
 app.command("show")(show_command)
 app.command("evidence")(evidence_command)
 app.command("compare")(compare_command)
+app.command("export")(export_command)
+app.command("import")(import_command)
 app.command("search")(search_command)
 app.command("steer")(steer_command)
 app.command("effects")(effects_command)
@@ -84,6 +89,7 @@ app.command("chat")(chat_command)
 app.add_typer(index_app, name="index")
 app.add_typer(investigations_app, name="investigations")
 app.add_typer(memory_app, name="memory")
+app.add_typer(run_app, name="run")
 app.add_typer(sae_app, name="sae")
 app.command("config")(config_command)
 

@@ -6,12 +6,12 @@ run that was stopped goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import glossator
 from glossator.errors import SettingsError
-from glossator.records import FeatureCard, FeatureRef, content_id
+from glossator.records import Depth, FeatureCard, FeatureRef, ImportedLabel, content_id
 from glossator.session import Session
 
 if TYPE_CHECKING:
@@ -44,13 +44,18 @@ class LabellingRun:
         force: bool,
         plan: LlmPlan | None = None,
         causal: bool = False,
+        labels: Mapping[int, ImportedLabel] | None = None,
     ) -> None:
         """A run over `features`; without a plan, no LLM is asked. `force` labels again, and answers that
-        the ledger holds still cost nothing. `causal` measures what features cause, too."""
+        the ledger holds still cost nothing. `causal` measures what features cause, too. `labels` of others,
+        where given, are scored instead of new ones being written."""
         self._session, self._index, self._features, self._plan = session, index, features, plan
-        self._causal = causal
+        self._causal, self._labels = causal, labels
         self._names = session.names()
-        self._key = _work_key(session, index, plan, causal=causal)
+        self._key = work_key(session, index, plan, causal=causal)
+        if labels is not None:
+            asked = [[i, one.text, one.author] for i, one in sorted(labels.items())]
+            self._key = content_id("w", [self._key, asked])
         done = {} if force else session.ledger().items_done(self._key)
         wanted = {str(self._ref(i)) for i in features}
         kept = [card for name, card in done.items() if name in wanted]
@@ -97,6 +102,7 @@ class LabellingRun:
             embedder=self._session.embedder,
             names=self._names,
             causes=self._causes if self._causal else None,
+            labels=self._labels,
         )
 
     def _causes(self, preparation: FeaturePreparation) -> Causes:
@@ -118,7 +124,9 @@ class LabellingRun:
             names=self._names,
         )
         causes = self._causes(preparation) if self._causal else None
-        return Work(self._session, self._plan, preparation, self._features, causes=causes)
+        return Work(
+            self._session, self._plan, preparation, self._features, causes=causes, labels=self._labels
+        )
 
     def _ref(self, feature: int) -> FeatureRef:
         return FeatureRef(subject=self._names.subject, dictionary=self._names.dictionary, index=feature)
@@ -132,8 +140,28 @@ def _worth_repeating(card: FeatureCard) -> bool:
     return card.spending is not None and not ENDPOINT_FAILURES.isdisjoint(card.spending.unscored)
 
 
-def _work_key(session: Session, index: ActivationIndex, plan: LlmPlan | None, *, causal: bool) -> str:
-    """What decides a label, apart from the feature."""
+def work_key(
+    session: Session,
+    index: ActivationIndex,
+    plan: LlmPlan | None,
+    *,
+    causal: bool,
+    depth: Depth = Depth.LABEL,
+    half_width: float | None = None,
+    labels_from: str = "",
+) -> str:
+    """What decides a label, apart from the feature: what is done under one key is not done again.
+
+    Args:
+        session: the settings.
+        index: what it is measured on.
+        plan: what models are asked; None without any.
+        causal: whether features are turned up and down as well.
+        depth: how thoroughly.
+        half_width: where reading stops, if not at the usual width.
+        labels_from: whose imported labels are scored; empty where new ones are written.
+
+    """
     from glossator.agents.embedded_analyst.analyst import AUTHOR
     from glossator.prompts.prompt_file import all_prompts
 
@@ -148,4 +176,10 @@ def _work_key(session: Session, index: ActivationIndex, plan: LlmPlan | None, *,
         work |= {"llm": plan.work(session.settings), "prompts": prompts}
     if causal:
         work |= {"causal": True, "seed": session.settings.seed}
+    if depth is not Depth.LABEL:
+        work |= {"depth": depth.value, "seed": session.settings.seed}
+    if half_width is not None:
+        work["half_width"] = half_width
+    if labels_from:
+        work["labels_from"] = labels_from
     return content_id("w", work)

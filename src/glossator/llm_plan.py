@@ -14,7 +14,9 @@ from glossator.llm_roles import role_models
 from glossator.records import ExplanationMethod, ScoreMethod
 from glossator.settings import Settings
 
-EXPLAINERS = tuple(m for m in ExplanationMethod if m is not ExplanationMethod.EMBEDDED)
+EXPLAINERS = tuple(
+    m for m in ExplanationMethod if m not in (ExplanationMethod.EMBEDDED, ExplanationMethod.IMPORTED)
+)
 """Methods that ask a model for an explanation."""
 SCORERS = (
     ScoreMethod.DETECTION,
@@ -41,7 +43,7 @@ class LlmPlan(NamedTuple):
     def work(self, settings: Settings) -> dict[str, object]:
         """What decides the answers, for the work key: finished under another plan is not finished."""
         return {
-            "models": {role.value: [str(spec), spec.base_url] for role, spec in self.models.items()},
+            "models": {role.value: [str(spec), spec.first_url] for role, spec in self.models.items()},
             "explain_by": [m.value for m in self.explain_by],
             "score_by": [m.value for m in self.score_by],
             "samples": self.samples,
