@@ -88,6 +88,36 @@ from glossator.records.predicate import (
     predicate_json,
 )
 from glossator.records.prompt import PromptRef
+from glossator.records.run_report import (
+    AbstentionGroup,
+    ChangedFeature,
+    DirectionPair,
+    EarlierComparison,
+    FalseDiscovery,
+    LabelTest,
+    MethodCost,
+    NearDirections,
+    NestedPair,
+    Nesting,
+    Nestings,
+    PacePoint,
+    RunCost,
+    RunCoverage,
+    RunHistory,
+    RunReport,
+    SharedLabel,
+    Surprise,
+    SurpriseKind,
+)
+from glossator.records.run_report_parts import (
+    BaselineSpread,
+    Estimate,
+    NamedEstimate,
+    Reason,
+    RunQuestion,
+    ScoreDistribution,
+    ShownFeature,
+)
 from glossator.records.score import (
     Baseline,
     BaselineName,
@@ -119,4 +149,9 @@ __all__ = [
     "Depth", "ItemState", "Shortfall", "RunOrder", "RunVariant", "RunPlan", "RunItem", "RunCounts",
     "RunEventKind", "RunEvent", "StoredRunEvent", "RunState", "RunStatus", "RunSpending", "WorkerLoad",
     "FreshLabel",
+    "Reason", "Estimate", "NamedEstimate", "RunQuestion", "BaselineSpread", "ScoreDistribution",
+    "ShownFeature",
+    "RunCoverage", "RunHistory", "SurpriseKind", "Surprise", "AbstentionGroup", "DirectionPair",
+    "NearDirections", "SharedLabel", "Nesting", "NestedPair", "Nestings", "MethodCost", "RunCost",
+    "PacePoint", "LabelTest", "FalseDiscovery", "ChangedFeature", "EarlierComparison", "RunReport",
 ]  # fmt: skip
