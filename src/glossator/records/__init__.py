@@ -36,6 +36,7 @@ from glossator.records.explanation import (
 )
 from glossator.records.feature import FeatureNames, FeatureRef, SiteKind, SiteRef, Split
 from glossator.records.finding import Contradiction, Finding, FindingKind
+from glossator.records.imported_label import ClaimedScore, ImportedLabel
 from glossator.records.investigation import (
     Belief,
     ExceptionRegion,
@@ -149,6 +150,7 @@ __all__ = [
     "Depth", "ItemState", "Shortfall", "RunOrder", "RunVariant", "RunPlan", "RunItem", "RunCounts",
     "RunEventKind", "RunEvent", "StoredRunEvent", "RunState", "RunStatus", "RunSpending", "WorkerLoad",
     "FreshLabel",
+    "ClaimedScore", "ImportedLabel",
     "Reason", "Estimate", "NamedEstimate", "RunQuestion", "BaselineSpread", "ScoreDistribution",
     "ShownFeature",
     "RunCoverage", "RunHistory", "SurpriseKind", "Surprise", "AbstentionGroup", "DirectionPair",
