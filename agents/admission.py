@@ -68,13 +68,13 @@ class Admission:
         lacking = self._lacking()
         if lacking is None:
             return
-        if self._finished == 0 and self._budget.spent.calls == 0:
+        if self._finished == 0 and self._budget.is_untouched:
             raise BudgetError(
-                f"the budget ({self._budget.limits}) is too small for one feature, which is expected to take "
-                f"{lacking}: give a larger --budget, or ask for less (--explain-by, --score-by)"
+                f"the budget ({self._budget.at_most}) is too small for one feature, which is expected to "
+                f"take {lacking}: give a larger --budget, or ask for less (--explain-by, --score-by)"
             )
         raise BudgetSpent(
-            f"the rest of the budget ({self._budget.limits}) would not pay for another feature, which takes "
+            f"the rest of the budget ({self._budget.at_most}) would not pay for another feature, which takes "
             f"about {lacking}: give a larger --budget and repeat the command, and it goes on from here"
         )
 
@@ -83,7 +83,7 @@ class Admission:
         cost = self._cost()
         if cost is None:
             return None
-        limits, spent, features = self._budget.limits, self._budget.spent, self._in_work + 1
+        limits, spent, features = self._budget.at_most, self._budget.spent, self._in_work + 1
         tokens = cost.input_tokens + cost.output_tokens
         # Those in work have spent a part already: counting them whole is on the safe side.
         wants = (

@@ -108,7 +108,10 @@ class Charge(NamedTuple):
 
 
 class Budget:
-    """What is spent and reserved, against limits. One event loop; every call reserves and settles once."""
+    """What is spent and reserved, against limits. One event loop; every call reserves and settles once.
+
+    A budget whose limits can be raised overrides `at_most` and `_raised`.
+    """
 
     def __init__(self, limits: Limits | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits or Limits()
@@ -127,6 +130,16 @@ class Budget:
         return self._reserved
 
     @property
+    def at_most(self) -> Limits:
+        """What could be spent in all, from the beginning to the end."""
+        return self.limits
+
+    @property
+    def is_untouched(self) -> bool:
+        """Nothing was spent so far."""
+        return self._spent.calls == 0
+
+    @property
     def limits_money(self) -> bool:
         """Money is limited, so every price must be known."""
         return self.limits.usd is not None
@@ -143,12 +156,14 @@ class Budget:
 
         """
         while (kind := self._lacking(charge)) is not None:
+            if kind != "seconds" and await self._raised(charge):
+                continue
             if kind == "seconds" or self._open == 0:
-                raise BudgetSpent(self._refusal(kind, charge))
+                raise BudgetSpent(self._refusal(self._lacking(charge, self.at_most) or kind, charge))
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             await turn
-        self._reserved = _sum(self._reserved, charge)
+        self._reserved = summed(self._reserved, charge)
         self._open += 1
 
     def settle(self, reserved: Charge, actual: Charge) -> None:
@@ -157,17 +172,25 @@ class Budget:
         self._reserved = (
             Charge()
             if self._open == 0  # no rounding is left behind
-            else _sum(self._reserved, Charge(-reserved.calls, -reserved.tokens, -reserved.usd))
+            else summed(self._reserved, Charge(-reserved.calls, -reserved.tokens, -reserved.usd))
         )
-        self._spent = _sum(self._spent, actual)
+        self._spent = summed(self._spent, actual)
+        self._wake()
+
+    async def _raised(self, charge: Charge) -> bool:
+        """Whether anything has changed that `charge` may fit now, for want of room."""
+        return False
+
+    def _wake(self) -> None:
+        """Let those who wait for room look again."""
         waiting, self._waiting = self._waiting, []
         for turn in waiting:
             if not turn.done():
                 turn.set_result(None)
 
-    def _lacking(self, charge: Charge) -> str | None:
-        """Which limit `charge` would break now; None if it fits."""
-        limits, after = self.limits, _sum(_sum(self._spent, self._reserved), charge)
+    def _lacking(self, charge: Charge, limits: Limits | None = None) -> str | None:
+        """Which of `limits` (those of now) `charge` would break now; None if it fits."""
+        limits, after = limits or self.limits, summed(summed(self._spent, self._reserved), charge)
         if limits.seconds is not None and self._clock() - self._start >= limits.seconds:
             return "seconds"
         if limits.calls is not None and after.calls > limits.calls:
@@ -184,7 +207,7 @@ class Budget:
         else:
             shown = {"calls": "{:d} calls", "tokens": "{:d} tokens", "usd": "{:.4f} usd"}[kind]
             spent, limit, wanted = (
-                getattr(self._spent, kind), getattr(self.limits, kind), getattr(charge, kind)
+                getattr(self._spent, kind), getattr(self.at_most, kind), getattr(charge, kind)
             )  # fmt: skip
             state = (
                 f"{shown.format(spent)} of {shown.format(limit)} are spent, and the next call may need "
@@ -196,5 +219,6 @@ class Budget:
         )
 
 
-def _sum(a: Charge, b: Charge) -> Charge:
+def summed(a: Charge, b: Charge) -> Charge:
+    """Both together."""
     return Charge(a.calls + b.calls, a.tokens + b.tokens, a.usd + b.usd)

@@ -3,6 +3,9 @@
 Waits grow twofold and are drawn from 0 to that bound ("full jitter",
 https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), so that calls that failed
 together do not come back together. Retry-After is honoured for the whole endpoint.
+
+A run that nobody watches has patience: what fails for want of the endpoint is asked again once the
+endpoint is back (`breaker.py`), instead of being given up.
 """
 
 from __future__ import annotations
@@ -11,9 +14,11 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from glossator.agents.llm_calls.breaker import CircuitBreaker, OutageNote, OutagePolicy
 from glossator.agents.llm_calls.chat import CallFailure, UnscoredReason
 from glossator.errors import EndpointError
 
@@ -26,6 +31,8 @@ ENDPOINT_FAILURES = frozenset(
     }
 )
 """Failures that say something of the endpoint, not of the question."""
+_PERHAPS_THE_QUESTION = frozenset({UnscoredReason.TIMED_OUT, UnscoredReason.SERVER_ERROR})
+"""Of these, the ones that a single question might cause."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,14 @@ class RetryPolicy:
     """Answers given up one after another, with none in between, after which the run ends."""
     failures_at_first: int = 2
     """The same before any answer came: the endpoint may not be there at all."""
+    patience: float = 0.0
+    """How long an endpoint that is out is waited for; 0 ends the run instead."""
+    first_probe: float = 5.0
+    """Wait before an endpoint that is out is tried again; it doubles."""
+    longest_probe: float = 300.0
+    """Bound of that wait."""
+    probes_each: int = 5
+    """Probes of an outage that one question may lose to a time-out or a server error: it may be its own."""
     seed: int = 0
     """Of the waits."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -57,42 +72,41 @@ class RetryPolicy:
 class EndpointHealth:
     """What one endpoint has done lately: whether it asked for a pause, and how often it failed in a row."""
 
-    def __init__(self, model: str, policy: RetryPolicy) -> None:
-        self._model, self._policy = model, policy
-        self._random = random.Random(policy.seed)
+    def __init__(
+        self, model: str, policy: RetryPolicy, tell: Callable[[OutageNote], None] | None = None
+    ) -> None:
+        self.model, self.policy = model, policy
+        self.random = random.Random(policy.seed)
+        times = OutagePolicy(
+            policy.patience, policy.first_probe, policy.longest_probe, policy.sleep, policy.clock
+        )
+        self.breaker = CircuitBreaker(model, times, self.random, tell or (lambda note: None))
+        self.answers = 0
+        """Answers so far."""
         self._resume_at = 0.0
-        self._failures, self._has_answered = 0, False
+        self._failed = self._given_up = 0
 
-    async def wait(self) -> None:
-        """Wait until the pause that the endpoint asked for is over."""
-        while (left := self._resume_at - self._policy.clock()) > 0:
-            await self._policy.sleep(left)
+    def pause(self) -> float:
+        """Seconds that are left of the pause that the endpoint asked for."""
+        return self._resume_at - self.policy.clock()
 
     def answered(self) -> None:
         """Note an answer."""
-        self._failures, self._has_answered = 0, True
+        self._failed = self._given_up = 0
+        self.answers += 1
+        self.breaker.close()
 
-    async def back_off(self, failure: CallFailure, tried: Counter[UnscoredReason]) -> bool:
-        """Wait before the next attempt, or return False where there is to be none.
+    def failed(self, failure: CallFailure) -> None:
+        """Note a failed request, and the pause that it asks for."""
+        self._failed += failure.reason is not UnscoredReason.RATE_LIMITED
+        if failure.retryable and failure.retry_after is not None:
+            pause = min(max(failure.retry_after, 0.0), self.policy.longest_retry_after)
+            self._resume_at = max(self._resume_at, self.policy.clock() + pause)
 
-        `tried` counts the failures of this question by reason, the present one among them.
-        """
-        policy = self._policy
-        limited = tried[UnscoredReason.RATE_LIMITED]
-        if (
-            not failure.retryable
-            or limited >= policy.rate_limits
-            or tried.total() - limited >= policy.attempts
-            or tried[UnscoredReason.TIMED_OUT] >= policy.timeouts
-        ):
-            return False
-        if failure.retry_after is not None:
-            pause = min(max(failure.retry_after, 0.0), policy.longest_retry_after)
-            self._resume_at = max(self._resume_at, policy.clock() + pause)
-            return True  # `wait` does the rest, for everybody
-        bound = min(policy.longest_wait, policy.first_wait * 2.0 ** (tried.total() - 1))
-        await policy.sleep(self._random.uniform(0.0, bound))
-        return True
+    @property
+    def fails_everybody(self) -> bool:
+        """So many requests failed one after another that it is not about the questions."""
+        return self._failed >= self.policy.failures_in_a_row
 
     def gave_up(self, failure: CallFailure, detail: str) -> None:
         """Note that no answer came; `detail` holds no keys.
@@ -101,13 +115,106 @@ class EndpointHealth:
             EndpointError: It was one too many in a row.
 
         """
-        if failure.reason not in ENDPOINT_FAILURES:
+        if failure.reason not in ENDPOINT_FAILURES or self.breaker.is_open:
             return
-        self._failures += 1
-        most = self._policy.failures_in_a_row if self._has_answered else self._policy.failures_at_first
-        if self._failures >= most:
+        self._given_up += 1
+        most = self.policy.failures_in_a_row if self.answers else self.policy.failures_at_first
+        if self._given_up >= most:
             raise EndpointError(
-                f"the endpoint of {self._model!r} gave no answer {self._failures} times in a row, each after "
+                f"the endpoint of {self.model!r} gave no answer {self._given_up} times in a row, each after "
                 f"trying again; the last time it said: {failure.reason}: {detail}. Every answer so far is "
                 "kept: look after the endpoint (or --base-url) and repeat the command; it goes on from here"
             )
+
+
+class Attempts:
+    """The attempts at one answer."""
+
+    def __init__(self, health: EndpointHealth) -> None:
+        self._health, self._policy, self._breaker = health, health.policy, health.breaker
+        self._tried = Counter[UnscoredReason]()
+        self._answers_before: int | None = None
+        self._probing, self._lost_probes = 0, 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        """One attempt, once the endpoint's pause or outage is over, or as the outage's probe.
+
+        Raises:
+            EndpointError: The outage outlasts the policy's patience.
+
+        """
+        await self._enter()
+        try:
+            yield
+        except CallFailure as failure:
+            if self._probing:
+                self._lost_probes += failure.reason in _PERHAPS_THE_QUESTION
+                self._breaker.failed(self._probing)
+                self._probing = 0
+            raise
+        finally:
+            if self._probing:
+                self._breaker.leave(self._probing)
+            self._probing = 0
+
+    def may_ask(self) -> bool:
+        """Whether nothing has come up since the turn began."""
+        return self._health.pause() <= 0 and (self._probing > 0 or not self._breaker.is_open)
+
+    async def again(self, failure: CallFailure, detail: str) -> bool:
+        """Whether to try again after `failure`, once it has waited; `detail` holds no keys.
+
+        Raises:
+            EndpointError: Too many answers in a row were given up.
+
+        """
+        self._health.failed(failure)
+        self._tried[failure.reason] += 1
+        if self._answers_before is None:
+            self._answers_before = self._health.answers
+        if self._waits_for_endpoint(failure, detail):
+            self._tried.clear()
+            self._answers_before = None
+            return True
+        if self._exhausted(failure) or self._lost_probes >= self._policy.probes_each:
+            self._health.gave_up(failure, detail)
+            return False
+        if failure.retry_after is None:  # else `turn` does the rest, for everybody
+            bound = min(self._policy.longest_wait, self._policy.first_wait * 2.0 ** (self._tried.total() - 1))
+            await self._policy.sleep(self._health.random.uniform(0.0, bound))
+        return True
+
+    async def _enter(self) -> None:
+        while True:
+            if not self._probing:
+                self._probing = await self._breaker.wait()
+            if (left := self._health.pause()) <= 0:
+                return
+            try:
+                await self._policy.sleep(left)
+            except BaseException:
+                self._breaker.leave(self._probing)
+                self._probing = 0
+                raise
+
+    def _waits_for_endpoint(self, failure: CallFailure, detail: str) -> bool:
+        """Whether the endpoint is out, as far as this failure tells, and worth waiting for."""
+        passing = failure.retryable and failure.reason in ENDPOINT_FAILURES
+        if self._policy.patience <= 0 or not passing or self._lost_probes >= self._policy.probes_each:
+            return False
+        nobody_answered = self._answers_before == self._health.answers
+        out = self._health.fails_everybody or (nobody_answered and self._exhausted(failure))
+        if out or self._breaker.is_open:
+            self._breaker.open(failure.reason, detail)
+            return True
+        return False
+
+    def _exhausted(self, failure: CallFailure) -> bool:
+        tried, limited = self._tried, self._tried[UnscoredReason.RATE_LIMITED]
+        return (
+            not failure.retryable
+            or limited >= self._policy.rate_limits
+            or tried.total() - limited >= self._policy.attempts
+            or tried[UnscoredReason.TIMED_OUT] >= self._policy.timeouts
+        )

@@ -48,6 +48,8 @@ class TokenCounter:
         """Tells counters apart where what they estimated is stored."""
         self._texts: OrderedDict[str, int] = OrderedDict()
         self._totals: dict[tuple[str, str], TokenTotals] = {}
+        self._highest: dict[tuple[str, str], float] = {}
+        """Input tokens over their estimate, of the call of this process where that was most."""
 
     def raw(self, messages: Sequence[ChatMessage]) -> int:
         """Tokens of `messages`, uncorrected."""
@@ -74,9 +76,16 @@ class TokenCounter:
         return min(max_tokens, max(1, round(raw * ratio)))
 
     def most_input(self, identity: str, prompt: str, raw: int) -> int:
-        """What to reserve for the input: the expected and 15 %, or 50 % until the endpoint has counted."""
-        seen = self._known(identity, prompt).estimated_input > 0
-        return round(self.likely_input(identity, prompt, raw) * (_MARGIN_SEEN if seen else _MARGIN_UNSEEN))
+        """What to reserve for the input: the expected and 50 % until the endpoint has counted.
+
+        From then on as much more as any call took, at least 15 % and at most 50 %.
+        """
+        totals = self._known(identity, prompt)
+        margin = _MARGIN_UNSEEN
+        if totals.estimated_input:
+            most = self._highest.get((identity, prompt), 0.0) * totals.estimated_input
+            margin = min(margin, max(_MARGIN_SEEN, most / max(1, totals.input)))
+        return round(self.likely_input(identity, prompt, raw) * margin)
 
     def learn(self, identity: str, prompt: str, totals: TokenTotals) -> None:
         """Take in what calls of `prompt` at `identity` were estimated and counted at."""
@@ -90,6 +99,8 @@ class TokenCounter:
                 raw.estimated_input, reply.input_tokens, raw.estimated_output, reply.output_tokens
             )
             self.learn(identity, prompt, counted)
+            ratio = reply.input_tokens / max(1, raw.estimated_input)
+            self._highest[identity, prompt] = max(ratio, self._highest.get((identity, prompt), 0.0))
 
     def _known(self, identity: str, prompt: str) -> TokenTotals:
         return self._totals.get((identity, prompt)) or self._totals.get((identity, "")) or TokenTotals()

@@ -29,7 +29,12 @@ class ItemWork(Protocol):
 
     def wanted(self, in_work: int) -> int:
         """How many features it would take up besides the `in_work` at present: enough that no slot stands
-        idle, few enough that memory is bounded and the budget pays for what is begun."""
+        idle, few enough that memory is bounded and the budget pays for what is begun. Asked often.
+
+        Raises:
+            BudgetSpent: nothing is in work, and the budget will not pay for another feature.
+            BudgetError: it would not pay for a single one.
+        """
         ...
 
     async def do(self, lease: Lease, variant: int) -> Ended:
