@@ -8,14 +8,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parents[2]
 STORE = 80 * 2**20
 """Bytes of a node's object store: the smallest that Ray takes."""
 
 
 @contextmanager
 def started_cluster(nodes: int) -> Generator[Any]:
-    """A head without CPUs and `nodes` nodes of one CPU each, as a `ray.cluster_utils.Cluster`."""
+    """A head without CPUs and `nodes` nodes of one CPU each, as a `ray.cluster_utils.Cluster`.
+
+    Their processes find this checkout, tests and all.
+    """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    paths = [str(ROOT), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     import ray
     from ray.cluster_utils import Cluster
 

@@ -79,6 +79,7 @@ def start_command(
     """Order a labelling run over many features, and start it."""
     from glossator.records import Depth, RunOrder, Shortfall
     from glossator.report.progress import TaskProgress
+    from glossator.run_launch import placement_on
     from glossator.run_planning import RunWish as Wish
     from glossator.run_until import parse_until
     from glossator.session import Session as OpenedSession
@@ -98,7 +99,11 @@ def start_command(
         notify=notify,
         force=force,
     )
-    with TaskProgress() as progress, OpenedSession(effective.settings, progress) as session:
+    with (
+        TaskProgress() as progress,
+        OpenedSession(effective.settings, progress) as session,
+        placement_on(ray, session),  # what is wrong with the cluster is said before anything is ordered
+    ):
         planned = ordered(session, wish)
     with OpenedSession(effective.settings) as session:
         go(session, planned.id, {}, detached=detach, machine=wants_json(as_json), ray=ray)
