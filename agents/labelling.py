@@ -42,6 +42,16 @@ class FeatureLabeller:
             for ref in group:
                 yield self._finish(ref, reports[ref], explained)
 
+    def explained(self, features: Sequence[int]) -> list[Explanation]:
+        """The labels of `features`, for the shuffled baseline of others; those without one left out."""
+        reports = (self._preparation.analysed(self._preparation.ref(i)) for i in features)
+        return [r.explanation for r in reports if r is not None and r.explanation is not None]
+
+    def label_one(self, feature: int, others: Sequence[Explanation]) -> LabelledFeature:
+        """Label one feature; `others` make its shuffled baseline."""
+        ref = self._preparation.ref(feature)
+        return self._finish(ref, self._preparation.analysed(ref), others)
+
     def _finish(
         self, ref: FeatureRef, report: AnalystReport | None, others: Sequence[Explanation]
     ) -> LabelledFeature:

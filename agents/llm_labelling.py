@@ -12,7 +12,8 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from glossator.agents.admission import Admission
 from glossator.agents.causal.causal_findings import Causes
@@ -37,6 +38,8 @@ from glossator.agents.window_reading.reader import LlmReader
 from glossator.errors import BudgetSpent
 from glossator.records import Candidate, Explanation, LlmSpending
 
+P = ParamSpec("P")
+T = TypeVar("T")
 PANEL = 12
 """Features whose embedded labels stand in for other features' labels in the shuffled baseline."""
 _TRIED_CLAIMS = 3
@@ -62,14 +65,28 @@ class LlmLabelling:
     """Features in work at once."""
     on_choice: Callable[[PromptSizeChoice], None] | None = None
     """Told how many windows per prompt were chosen, and why."""
+    agreed: Callable[[int], int] | None = None
+    """What all who work on the same run keep to, after this choice; may block, called in a thread."""
     causes: Causes | None = None
     """Turns each feature up and down as well; None leaves that out, as a rehearsal does."""
     expected: LlmSpending | None = None
     """What one feature is expected to cost; under a budget, none is begun that would not be finished."""
 
 
+class Way(NamedTuple):
+    """How one feature is explained and scored."""
+
+    explainers: ExplainerSettings | None
+    """None asks no explainer."""
+    scoring: LlmScoringSettings
+
+
 class LlmLabeller:
-    """Labels features with an LLM; the embedded analyst's label is made first and scored beside."""
+    """Labels features with an LLM; the embedded analyst's label is made first and scored beside.
+
+    Either `label` labels a list on an event loop of its own; or features are labelled one by one with
+    `label_one` on a loop that runs, after `open` and before `close`.
+    """
 
     def __init__(self, preparation: FeaturePreparation, asked: LlmLabelling, panel: Sequence[int]) -> None:
         """A labeller.
@@ -82,6 +99,9 @@ class LlmLabeller:
         """
         self._preparation, self._asked, self._panel = preparation, asked, tuple(panel[:PANEL])
         self._computing = ThreadPoolExecutor(1, thread_name_prefix="glossator-measure")
+        self._bench: LlmBench | None = None
+        self.measuring = 0
+        """Pieces of work on the measuring thread or waiting for it."""
 
     @property
     def _calls(self) -> CallRoom:
@@ -123,11 +143,11 @@ class LlmLabeller:
         if spent is not None:
             raise spent
 
-    async def _start(self, features: Sequence[int]) -> list[asyncio.Task[LabelledFeature]]:
+    async def open(self) -> None:
+        """Find out what all features share; some calls are made where windows per prompt are not set."""
         asked = self._asked
-        admission = Admission(asked.side_by_side, asked.budget, asked.expected)
         windows = asked.windows_per_prompt or await self._measured_windows_per_prompt()
-        bench = LlmBench(
+        self._bench = LlmBench(
             room=self._preparation.room,
             calls=asked.calls,
             reader=LlmReader(asked.calls, windows),
@@ -135,12 +155,44 @@ class LlmLabeller:
             activate=asked.activate,
             losses=asked.losses,
         )
-        return [asyncio.create_task(self._label_in_turn(i, bench, admission)) for i in features]
+
+    async def label_one(self, feature: int, way: Way | None = None) -> LabelledFeature:
+        """Label one feature, as ordered or in another `way`; many may be in work at once.
+
+        Raises:
+            BudgetSpent: a call could exceed the budget.
+            ModelAccessError: the model cannot be used as it is set.
+            EndpointError: the endpoint does not answer, after trying again.
+        """
+        if self._bench is None:
+            raise RuntimeError("open the labeller first")
+        chosen = way or Way(self._asked.explainers, self._asked.scoring)
+        return await self._label(feature, replace(self._bench, settings=chosen.scoring), chosen.explainers)
+
+    async def close(self) -> None:
+        """Let go of the call room and of the measuring thread."""
+        await self._calls.close()
+        self._computing.shutdown(cancel_futures=True)
+
+    async def _start(self, features: Sequence[int]) -> list[asyncio.Task[LabelledFeature]]:
+        asked = self._asked
+        admission = Admission(asked.side_by_side, asked.budget, asked.expected)
+        await self.open()
+        return [asyncio.create_task(self._label_in_turn(i, admission)) for i in features]
+
+    async def _measured(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `work` gives, on the measuring thread when its turn comes."""
+        self.measuring += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._computing, partial(work, *args, **kwargs))
+        finally:
+            self.measuring -= 1
 
     async def _measured_windows_per_prompt(self) -> int:
         """By agreement on windows of `validate`, under the first labels of the panel."""
         room = self._preparation.room
-        shared = await asyncio.get_running_loop().run_in_executor(self._computing, self._shared)
+        shared = await self._measured(self._shared)
         items = [
             claimed_windows(room.validate, e, room.strong_threshold(e.feature))
             for e in shared[:_TRIED_CLAIMS]
@@ -148,34 +200,37 @@ class LlmLabeller:
         choice = await choose_windows_per_prompt(self._calls, [i for i in items if i is not None])
         if self._asked.on_choice is not None:
             self._asked.on_choice(choice)
+        if self._asked.agreed is not None:
+            return await asyncio.to_thread(self._asked.agreed, choice.windows_per_prompt)
         return choice.windows_per_prompt
 
     async def _stop(self, tasks: Sequence[asyncio.Task[LabelledFeature]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._calls.close()
-        self._computing.shutdown(cancel_futures=True)
+        await self.close()
 
-    async def _label_in_turn(self, feature: int, bench: LlmBench, admission: Admission) -> LabelledFeature:
+    async def _label_in_turn(self, feature: int, admission: Admission) -> LabelledFeature:
         async with admission.feature():
-            made = await self._label(feature, bench)
+            made = await self.label_one(feature)
             spent = made.card.spending
             if spent is not None and spent.calls:  # one that asked nothing says nothing of what others cost
                 admission.finished(spent)
         return made
 
-    async def _label(self, index: int, bench: LlmBench) -> LabelledFeature:
-        loop, preparation = asyncio.get_running_loop(), self._preparation
+    async def _label(
+        self, index: int, bench: LlmBench, explainers: ExplainerSettings | None
+    ) -> LabelledFeature:
+        preparation = self._preparation
         with self._calls.meter() as meter:
-            feature = await loop.run_in_executor(self._computing, preparation.prepare, preparation.ref(index))
+            feature = await self._measured(preparation.prepare, preparation.ref(index))
             if feature.unfit is not None:
                 verdict = decide(preparation.room.facts(feature.ref), None, ())
                 card = preparation.card(feature, None, (), feature.shown.evidence, verdict)
                 return LabelledFeature(card, feature.shown.evidence)
-            others = await loop.run_in_executor(self._computing, self._shared)
-            unmarked = await self._explain(feature, bench.reader)
-            explained = await loop.run_in_executor(self._computing, self._quotes_marked, feature, unmarked)
+            others = await self._measured(self._shared)
+            unmarked = await self._explain(feature, bench.reader, explainers)
+            explained = await self._measured(self._quotes_marked, feature, unmarked)
             scored = await self._score_all(feature, explained, others, bench)
             made = self._card(feature, explained, scored, bench.reader.name)
             if self._asked.causes is not None:
@@ -183,9 +238,11 @@ class LlmLabeller:
                 made = made.with_causes(await reading.of(feature.ref, made.card.scores))
         return LabelledFeature(made.card.model_copy(update={"spending": meter.spending}), made.evidence)
 
-    async def _explain(self, feature: PreparedFeature, reader: LlmReader) -> ExplainedFeature:
-        shown, preparation, asked = feature.shown, self._preparation, self._asked
-        if asked.explainers is None:
+    async def _explain(
+        self, feature: PreparedFeature, reader: LlmReader, explainers: ExplainerSettings | None
+    ) -> ExplainedFeature:
+        shown, preparation = feature.shown, self._preparation
+        if explainers is None:
             alone = () if feature.embedded is None else (ValidatedCandidate(feature.embedded),)
             return ExplainedFeature(alone, 0 if alone else None, {})
         material = Material(
@@ -206,7 +263,7 @@ class LlmLabeller:
             validate_pool=preparation.room.validate_pool,
             embedder=preparation.room.embedder,
         )
-        return await explain_feature(self._calls, reader, views, material, asked.explainers)
+        return await explain_feature(self._calls, reader, views, material, explainers)
 
     def _quotes_marked(self, feature: PreparedFeature, explained: ExplainedFeature) -> ExplainedFeature:
         """With a flag on labels that repeat a window, shown or sealed: they may be recognised by it."""
@@ -251,11 +308,10 @@ class LlmLabeller:
     ) -> ScoredExplanation:
         """By the readers that cost nothing, then by the LLM."""
         room = self._preparation.room
-        computed = await asyncio.get_running_loop().run_in_executor(
-            self._computing,
+        computed = await self._measured(
             lambda: score_explanation(
                 room, explanation, others, analyst=feature.embedded, neighbours=feature.neighbours
-            ),
+            )
         )
         asked = await score_with_llm(
             bench, explanation, others, analyst=feature.embedded, neighbours=feature.neighbours

@@ -7,9 +7,9 @@ holds whatever is killed: what workers that ended spent, and what all others wer
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select, update
 
@@ -122,6 +122,11 @@ class RunWorkers:
             self._change(connection, worker, _columns("granted", granted) | _columns("spent", spent))
         return granted
 
+    def left(self, ceiling: Ceiling) -> Ceiling:
+        """What of the run's `ceiling` nobody has spent or was granted."""
+        query = select(RunWorkerRow.__table__).where(RunWorkerRow.run == self._run)
+        return ceiling.less(_taken(self._ledger.read_rows(query)))
+
     def end(self, worker: str, spent: Amount, why: str = "") -> None:
         """End in order: what was granted and not spent is free again, and so are features not finished."""
         with self._ledger.writing() as connection:
@@ -174,12 +179,7 @@ class RunWorkers:
     def _room(self, connection: Connection, worker: str, ceiling: Ceiling) -> Ceiling:
         """What `worker` may spend in all beside what others have spent or were granted."""
         query = select(RunWorkerRow.__table__).where(RunWorkerRow.run == self._run, RunWorkerRow.id != worker)
-        taken = Amount()
-        for r in connection.execute(query):
-            granted = Amount(r.granted_calls, r.granted_tokens, r.granted_usd)
-            spent = Amount(r.spent_calls, r.spent_tokens, r.spent_usd)
-            taken = _sum(taken, _larger(granted, spent))
-        return ceiling.less(taken)
+        return ceiling.less(_taken(connection.execute(query).mappings()))
 
     def _lose(self, connection: Connection, worker: str, host: str) -> None:
         table = RunWorkerRow
@@ -211,6 +211,16 @@ def _set_free(connection: Connection, run: str, worker: str) -> int:
     items = WorkItemRow
     held = (items.run == run, items.worker == worker, items.state == ItemState.LEASED.value)
     return connection.execute(update(items).where(*held).values(state=ItemState.PLANNED.value)).rowcount
+
+
+def _taken(rows: Iterable[Mapping[Any, Any]]) -> Amount:
+    """What these workers have spent or may still spend."""
+    taken = Amount()
+    for r in rows:
+        granted = Amount(r["granted_calls"], r["granted_tokens"], r["granted_usd"])
+        spent = Amount(r["spent_calls"], r["spent_tokens"], r["spent_usd"])
+        taken = _sum(taken, _larger(granted, spent))
+    return taken
 
 
 def _sum(a: Amount, b: Amount) -> Amount:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from glossator.agents.llm_calls.known_keys import KnownKeys
 from glossator.agents.llm_calls.token_counts import TokenCounter, TokenTotals
 from glossator.memory.call_store import CallStore, StoredCall
 
@@ -86,7 +87,7 @@ class AnswerStore:
         self._store, self._counter = store, counter
         self._reads = Batches(self._find)
         self._writes = Batches(self._add)
-        self._known: dict[str, set[int]] = {}
+        self._known: dict[str, KnownKeys] = {}
         self._opening: dict[str, asyncio.Future[None]] = {}
 
     async def open(self, identity: str) -> None:
@@ -99,14 +100,14 @@ class AnswerStore:
 
     async def find(self, identity: str, key: str) -> StoredCall | None:
         """The stored call with `key`; None where there is none. `open` must have been called."""
-        if _short(key) not in self._known[identity]:
+        if key not in self._known[identity]:
             return None
         return await self._reads.do(key)
 
     async def add(self, call: StoredCall) -> None:
         """Store `call`; it is on disk afterwards, also if the asker is cancelled meanwhile."""
         await self._writes.do(call)
-        self._known[call.identity].add(_short(call.key))
+        self._known[call.identity].add(call.key)
 
     async def close(self) -> None:
         """Wait for what is on its way to the disk."""
@@ -114,11 +115,17 @@ class AnswerStore:
         await self._reads.close()
 
     async def _open(self, identity: str) -> None:
-        keys = await asyncio.to_thread(self._store.known_keys, identity)
+        known = await asyncio.to_thread(self._read_keys, identity)
         for t in await asyncio.to_thread(self._store.totals, identity, self._counter.name):
             counted = TokenTotals(t.estimated_input, t.input_tokens, t.estimated_output, t.output_tokens)
             self._counter.learn(identity, t.prompt, counted)
-        self._known[identity] = {_short(key) for key in keys}
+        self._known[identity] = known
+
+    def _read_keys(self, identity: str) -> KnownKeys:
+        known = KnownKeys()
+        for part in self._store.known_keys(identity):
+            known.update(part)
+        return known
 
     def _find(self, keys: Sequence[str]) -> list[StoredCall | None]:
         found = self._store.find(keys)
@@ -127,8 +134,3 @@ class AnswerStore:
     def _add(self, calls: Sequence[StoredCall]) -> list[None]:
         self._store.add(calls)
         return [None] * len(calls)
-
-
-def _short(key: str) -> int:
-    """Half the memory of the key; two keys that share it cost a look into the ledger."""
-    return int(key[:15], 16)

@@ -29,12 +29,13 @@ from glossator.agents.llm_calls.chat import (
     UnscoredReason,
 )
 from glossator.agents.llm_calls.metering import Meter, Paid, metered, meters_of
+from glossator.agents.llm_calls.pooled_endpoint import MemberHealth, PooledEndpoint
 from glossator.agents.llm_calls.prices import Prices
 from glossator.agents.llm_calls.question import Question, Questions
 from glossator.agents.llm_calls.redaction import without_secrets
 from glossator.agents.llm_calls.retry import Attempts, EndpointHealth, RetryPolicy
 from glossator.agents.llm_calls.slots import AdaptiveSlots, SlotLoad
-from glossator.agents.llm_calls.stored_answer import packed, unpacked
+from glossator.agents.llm_calls.stored_answer import as_stored, packed, unpacked
 from glossator.agents.llm_calls.token_counts import TokenCounter
 from glossator.errors import BudgetError, ModelAccessError
 from glossator.memory.call_store import CallStore, StoredCall
@@ -54,6 +55,11 @@ class _Answer(NamedTuple):
 
     reply: ChatReply | Unscored
     paid: Paid | None = None
+
+
+class _Bought(NamedTuple):
+    reply: ChatReply
+    paid: Paid
 
 
 class CallRoom:
@@ -141,6 +147,12 @@ class CallRoom:
         """Models whose endpoints are waited for, joined by commas; empty for none."""
         return ", ".join(sorted({h.model for h in self._health.values() if h.breaker.is_open}))
 
+    @property
+    def members(self) -> tuple[MemberHealth, ...]:
+        """How each URL does, of models that run at several."""
+        pools = {id(e): e for e in self._endpoints.values() if isinstance(e, PooledEndpoint)}
+        return tuple(member for pool in pools.values() for member in pool.health())
+
     async def close(self) -> None:
         """Finish what is on its way to the ledger and let go of connections."""
         if self._answers is not None:
@@ -213,7 +225,7 @@ class CallRoom:
         attempts = Attempts(self._health[question.identity])
         while True:
             try:
-                reply = await self._request(question, attempts)
+                bought = await self._request(question, attempts)
             except CallFailure as failure:
                 detail = without_secrets(failure.detail, self._environment)
                 if await attempts.again(failure, detail):
@@ -222,16 +234,16 @@ class CallRoom:
             except ModelAccessError as error:
                 said = without_secrets(str(error), self._environment, longest=2000)
                 raise ModelAccessError(said) from None  # what it came from may hold a key
-            return await self._kept(question, reply)
+            return await self._kept(question, bought)
 
-    async def _request(self, question: Question, attempts: Attempts) -> ChatReply:
+    async def _request(self, question: Question, attempts: Attempts) -> _Bought:
         """One request, in a slot and within the budget. Whatever else is waited for, no slot is held."""
         while True:
             async with attempts.turn(), self._slots.slot(question.identity):
                 if attempts.may_ask():
                     return await self._paid_for(question)
 
-    async def _paid_for(self, question: Question) -> ChatReply:
+    async def _paid_for(self, question: Question) -> _Bought:
         reserved = self._questions.most(question)
         await self._budget.reserve(reserved)
         actual = reserved  # of a call that is cancelled nobody knows what it cost
@@ -244,7 +256,7 @@ class CallRoom:
             raise
         finally:
             self._budget.settle(reserved, actual)
-        return reply
+        return _Bought(reply, paid)
 
     async def _sent(self, question: Question) -> ChatReply:
         """One request, and what it shows of its endpoint."""
@@ -259,9 +271,8 @@ class CallRoom:
         self._health[identity].answered()
         return reply
 
-    async def _kept(self, question: Question, reply: ChatReply) -> _Answer:
-        paid = self._questions.paid(question, reply)
-        call, endpoint = question.call, question.endpoint
+    async def _kept(self, question: Question, bought: _Bought) -> _Answer:
+        (reply, paid), call, endpoint = bought, question.call, question.endpoint
         self._counter.learn_reply(question.identity, question.prompt, question.raw, reply)
         if self._answers is not None:
             await self._answers.add(
@@ -274,7 +285,7 @@ class CallRoom:
                     estimated_output=question.raw.estimated_output, usd=paid.usd,
                 )
             )  # fmt: skip
-        return _Answer(reply, paid)
+        return _Answer(as_stored(reply), paid)
 
     def _pretend(self, question: Question) -> _Answer:
         """The likely answer at its likely cost; the second time it would come out of the ledger."""

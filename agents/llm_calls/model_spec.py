@@ -1,11 +1,13 @@
 """Which model is meant: the words of a setting, read.
 
 `openai:gpt-5-mini` is a provider of LangChain's and its model, `vllm:REPO_OR_FOLDER` a model that vLLM
-runs in this process, and a name without a provider a model behind the OpenAI-compatible `base_url`.
+runs in this process, and a name without a provider a model behind the OpenAI-compatible `base_url`, or
+behind several of them that run the same model.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -34,7 +36,7 @@ class ModelSpec:
     """One of `PROVIDERS`, `VLLM`, or `BEHIND_URL`."""
     name: str
     base_url: str | None = None
-    """Only with `BEHIND_URL`."""
+    """Only with `BEHIND_URL`; several URLs are joined by commas."""
     key_variable: str | None = None
     """Environment variable that holds the key for `base_url`; never the key."""
 
@@ -46,7 +48,8 @@ class ModelSpec:
         (`llama3.2:3b`).
 
         Raises:
-            ModelAccessError: The provider is unknown, the model is missing, or a plain name has no URL.
+            ModelAccessError: The provider is unknown, the model is missing, a plain name has no URL, or one
+                of the URLs is none.
 
         """
         text = text.strip()
@@ -56,11 +59,37 @@ class ModelSpec:
                 raise ModelAccessError(f"the model {text!r} has no name after {provider + ':'!r}")
             return cls(provider, name.strip())
         if base_url is not None and text:
-            return cls(BEHIND_URL, text, base_url.rstrip("/"), key_variable)
+            return cls(BEHIND_URL, text, ",".join(_urls(base_url)), key_variable)
         raise ModelAccessError(_unreadable(text, provider if colon else ""))
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where the model runs; empty with a provider."""
+        return () if self.base_url is None else tuple(self.base_url.split(","))
+
+    @property
+    def first_url(self) -> str | None:
+        """What tells its answers apart from others': more URLs of the same model change none."""
+        return self.urls[0] if self.urls else None
 
     def __str__(self) -> str:
         return f"{self.provider}:{self.name}" if self.provider else self.name
+
+
+def _urls(text: str) -> list[str]:
+    urls = [url.strip().rstrip("/") for url in text.split(",")]
+    for url in urls:
+        if not re.match(r"https?://[^/\s]", url) or re.search(r"\s", url):
+            raise ModelAccessError(
+                f"the URL {_shown(url)!r} of --base-url {_shown(text)!r} is none: write http://HOST:PORT/v1, "
+                "several joined by commas"
+            )
+    return list(dict.fromkeys(urls))
+
+
+def _shown(url: str) -> str:
+    """Without a user and password in it."""
+    return re.sub(r"//[^/@,]*@", "//", url)
 
 
 def _unreadable(text: str, provider: str) -> str:

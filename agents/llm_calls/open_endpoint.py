@@ -13,6 +13,7 @@ from glossator.agents.llm_calls.failure_translation import Addressee
 from glossator.agents.llm_calls.langchain_endpoint import Connection, LangChainEndpoint
 from glossator.agents.llm_calls.model_spec import BEHIND_URL, VLLM, ModelSpec
 from glossator.agents.llm_calls.openai_chat import OPENAI_URL, LoopChat, open_chat
+from glossator.agents.llm_calls.pooled_endpoint import PooledEndpoint
 from glossator.agents.llm_calls.request_form import RequestForm
 from glossator.errors import MissingExtraError, ModelAccessError
 
@@ -36,7 +37,8 @@ def open_endpoint(spec: ModelSpec, *, timeout: float) -> ChatEndpoint:
 
     """
     if spec.provider == BEHIND_URL:
-        return _behind_url(spec, timeout)
+        members = [_behind_url(spec, url, timeout) for url in spec.urls]
+        return members[0] if len(members) == 1 else PooledEndpoint(members)
     if spec.provider == "openai":
         return _openai(spec, timeout)
     if spec.provider == VLLM:
@@ -53,19 +55,18 @@ def open_endpoints(models: Mapping[Role, ModelSpec], *, timeout: float) -> Mappi
 
 
 def without_credentials(url: str) -> str:
-    """`url` without a user and password in it."""
-    return re.sub(r"//[^/@]*@", "//", url)
+    """`url` (or several joined by commas) without a user and password in it."""
+    return re.sub(r"//[^/@,]*@", "//", url)
 
 
-def _behind_url(spec: ModelSpec, timeout: float) -> LangChainEndpoint:
+def _behind_url(spec: ModelSpec, url: str, timeout: float) -> LangChainEndpoint:
     """`OPENAI_API_KEY` is for OpenAI and never sent here, unless it is named."""
-    assert spec.base_url is not None
     if spec.key_variable is None:
         key, hint = _NO_KEY, "name the environment variable that holds it with --api-key-variable"
     else:
-        key, hint = _key(spec.key_variable, f"of {spec.base_url!r}"), f"set {spec.key_variable}"
-    shown = without_credentials(spec.base_url)
-    opened = partial(open_chat, spec.name, url=spec.base_url, key=key, timeout=timeout, own_environment=False)
+        key, hint = _key(spec.key_variable, f"of {without_credentials(url)!r}"), f"set {spec.key_variable}"
+    shown = without_credentials(url)
+    opened = partial(open_chat, spec.name, url=url, key=key, timeout=timeout, own_environment=False)
     chat = LoopChat(opened)
     secrets = () if spec.key_variable is None else (key,)
     connection = Connection(

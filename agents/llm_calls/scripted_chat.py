@@ -181,6 +181,7 @@ class ScriptedChat:
         capabilities: Capabilities | None = None,
         context: int | None = None,
         count: Callable[[str], int] = lambda text: math.ceil(len(text) / 4),
+        keeps: bool = True,
     ) -> None:
         """A model that takes `seconds` for each answer.
 
@@ -192,12 +193,15 @@ class ScriptedChat:
             capabilities: Schema and probabilities by default.
             context: Tokens that fit prompt and answer together; any number if None.
             count: Tokens of a text.
+            keeps: Keep what it was asked; False where that would be too much.
         """
         self._script, self._seconds, self._failing, self._context = script, seconds, failing, context
-        self.model, self._count = model, count
+        self.model, self._count, self._keeps = model, count, keeps
         self.capabilities = capabilities or Capabilities(schema=True, logprobs=True)
         self.requests: list[ChatRequest] = []
-        """Everything it was asked, in order."""
+        """Everything it was asked, in order; empty unless it `keeps` that."""
+        self.asked = 0
+        """How often it was asked."""
         self.in_flight = self.most_in_flight = 0
 
     @property
@@ -205,8 +209,10 @@ class ScriptedChat:
         return f"scripted:{self.model}"
 
     async def complete(self, request: ChatRequest) -> ChatReply:
-        number = len(self.requests)
-        self.requests.append(request)
+        number = self.asked
+        self.asked += 1
+        if self._keeps:
+            self.requests.append(request)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:

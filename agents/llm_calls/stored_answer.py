@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
@@ -20,6 +21,10 @@ from glossator.errors import CorruptFileError
 from glossator.memory.call_store import StoredCall
 
 _DIGITS = 5
+_LOWEST = -1e4
+"""Minus infinity is no JSON."""
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_compact = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 class _Body(NamedTuple):
@@ -50,8 +55,7 @@ def call_key(identity: str, request: ChatRequest) -> str:
     ]
     if request.tools:  # what was asked without tools keeps the key that it always had
         payload.append(request.tools)
-    canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(_canonical(payload).encode()).hexdigest()
 
 
 def packed(reply: ChatReply) -> str:
@@ -67,7 +71,23 @@ def packed(reply: ChatReply) -> str:
         body.append(tokens)
     if reply.tool_calls:
         body.append(reply.tool_calls)
-    return json.dumps(body, ensure_ascii=True, separators=(",", ":"))
+    return _compact(body)
+
+
+def as_stored(reply: ChatReply) -> ChatReply:
+    """`reply` as it will come out of the ledger: a score is the same whether its answers were just given,
+    were stored, or some of each."""
+    if not reply.tokens:
+        return reply
+    tokens = tuple(
+        AnswerToken(
+            t.token,
+            _round(t.logprob),
+            tuple(TokenLogprob(a.token, _round(a.logprob)) for a in t.alternatives),
+        )
+        for t in reply.tokens
+    )
+    return replace(reply, tokens=tokens)
 
 
 def unpacked(call: StoredCall) -> ChatReply:
@@ -90,4 +110,4 @@ def unpacked(call: StoredCall) -> ChatReply:
 
 
 def _round(logprob: float) -> float:
-    return max(round(logprob, _DIGITS), -1e4)  # minus infinity is no JSON
+    return _LOWEST if logprob < _LOWEST else round(logprob, _DIGITS)

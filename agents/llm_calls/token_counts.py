@@ -57,6 +57,8 @@ class TokenCounter:
 
     def text(self, text: str) -> int:
         """Tokens of one text, uncorrected; at least 1. Texts seen lately are not counted again."""
+        if self._count is _by_characters:
+            return max(1, _by_characters(text))  # quicker than looking it up, and nothing is kept
         known = self._texts.get(text)
         if known is None:
             known = self._texts[text] = max(1, self._count(text))

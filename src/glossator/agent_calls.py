@@ -13,9 +13,11 @@ from glossator.llm_roles import role_models
 from glossator.session import Session
 
 if TYPE_CHECKING:
+    from glossator.agents.llm_calls.breaker import OutageNote
     from glossator.agents.llm_calls.call_room import CallRoom
+    from glossator.agents.llm_calls.retry import RetryPolicy
 else:
-    CallRoom = Any
+    CallRoom = OutageNote = RetryPolicy = Any
 
 Endpoints = Callable[[Mapping[Role, ModelSpec]], Mapping[Role, ChatEndpoint]]
 """How models are opened; tests put scripted ones in their place."""
@@ -39,7 +41,7 @@ class AgentModels(NamedTuple):
 
     def work(self) -> dict[str, object]:
         """What decides the answers, for work keys."""
-        return {role.value: [str(spec), spec.base_url] for role, spec in self.models.items()}
+        return {role.value: [str(spec), spec.first_url] for role, spec in self.models.items()}
 
 
 def agent_models(
@@ -59,8 +61,24 @@ def agent_models(
     return AgentModels(models, Limits.parse(budget) if budget else Limits(), endpoints, budget or "")
 
 
-def open_calls(session: Session, models: AgentModels, run: str) -> CallRoom | None:
-    """A call room whose calls `run` pays; None without an LLM. It belongs to one event loop.
+class RoomRules(NamedTuple):
+    """How a call room meets failures."""
+
+    retry: RetryPolicy | None = None
+    """None for the usual."""
+    on_outage: Callable[[OutageNote], None] | None = None
+    """Told when an endpoint is out, and when that is over."""
+
+
+def open_calls(
+    session: Session,
+    models: AgentModels,
+    run: str,
+    budget: Budget | None = None,
+    rules: RoomRules | None = None,
+) -> CallRoom | None:
+    """A call room whose calls `run` pays, from `budget` or within the models' own limits; None without an
+    LLM. It belongs to one event loop.
 
     Raises:
         BudgetError: money is limited and a price is unknown.
@@ -83,10 +101,12 @@ def open_calls(session: Session, models: AgentModels, run: str) -> CallRoom | No
     )
     return CallRoom(
         opened,
-        budget=Budget(models.limits),
+        budget=budget or Budget(models.limits),
         store=CallStore(session.ledger()),
         slots=settings.llm_slots,
         counter=TokenCounter(),
         prices=Prices(settings.price),
         run=run,
+        retry=None if rules is None else rules.retry,
+        on_outage=None if rules is None else rules.on_outage,
     )

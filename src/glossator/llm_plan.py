@@ -41,7 +41,7 @@ class LlmPlan(NamedTuple):
     def work(self, settings: Settings) -> dict[str, object]:
         """What decides the answers, for the work key: finished under another plan is not finished."""
         return {
-            "models": {role.value: [str(spec), spec.base_url] for role, spec in self.models.items()},
+            "models": {role.value: [str(spec), spec.first_url] for role, spec in self.models.items()},
             "explain_by": [m.value for m in self.explain_by],
             "score_by": [m.value for m in self.score_by],
             "samples": self.samples,

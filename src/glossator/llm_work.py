@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from glossator.agent_calls import RoomRules
+from glossator.agents.llm_calls.budget import Budget
 from glossator.agents.llm_calls.chat import ChatEndpoint, Role
 from glossator.commands.result_output import note
 from glossator.llm_plan import LlmPlan
@@ -16,12 +18,12 @@ if TYPE_CHECKING:
     from glossator.agents.causal.causal_findings import Causes
     from glossator.agents.feature_preparation import FeaturePreparation
     from glossator.agents.llm_calls.call_room import CallRoom
-    from glossator.agents.llm_labelling import LlmLabeller, LlmLabelling
+    from glossator.agents.llm_labelling import LlmLabeller, LlmLabelling, Way
     from glossator.agents.scorers.llm_bench import Activate, Losses
     from glossator.agents.window_reading.calibration import PromptSizeChoice
 else:
     Activate = Causes = Losses = PromptSizeChoice = CallRoom = FeaturePreparation = Any
-    LlmLabeller = LlmLabelling = Any
+    LlmLabeller = LlmLabelling = Way = Any
 
 ASSUMED_ACCURACY = 0.85
 """Of readers, in an estimate: decides how many windows sequential reading is expected to take."""
@@ -76,7 +78,7 @@ class LlmWork:
         """Go through a sample of `features` with likely answers instead of calls; nothing is stored."""
         n = min(len(features), ESTIMATE_SAMPLE)
         sample = [features[i * len(features) // n] for i in range(n)]
-        asked = self._asked("", dry=True)
+        asked = self._asked("", Budget(), RoomRules(), dry=True)
         rehearsed = replace(asked, scoring=replace(asked.scoring, assumed_accuracy=ASSUMED_ACCURACY))
         cards = [made.card for made in self._labeller(rehearsed).label(sample)]
         spent = [card.spending or LlmSpending(usd=0.0) for card in cards]
@@ -88,31 +90,46 @@ class LlmWork:
         Raises:
             BudgetError: money is limited and a price is unknown, or the budget is too small for a feature.
         """
-        asked = self._asked(run, dry=False)
+        asked = self.asked(run, Budget(self._plan.limits))
         if self._plan.limits != type(self._plan.limits)():
             asked = replace(asked, expected=self.estimate(features[:2]).each)
             asked.budget.start()
         return self._labeller(asked)
+
+    def asked(self, run: str, budget: Budget, rules: RoomRules | None = None) -> LlmLabelling:
+        """What is asked, in a room of its own whose calls `run` pays.
+
+        Raises:
+            BudgetError: money is limited and a price is unknown.
+        """
+        return self._asked(run, budget, rules or RoomRules(), dry=False)
+
+    def way(self, half_width: float | None = None) -> Way:
+        """How one feature is explained and scored by this plan; `half_width` in place of the usual."""
+        from glossator.agents.explainers.explainer_settings import ExplainerSettings
+        from glossator.agents.llm_labelling import Way
+        from glossator.agents.scorers.llm_settings import LlmScoringSettings
+
+        plan, scoring = self._plan, LlmScoringSettings(methods=self._plan.score_by)
+        if half_width is not None:
+            scoring = replace(scoring, half_width=half_width)
+        return Way(ExplainerSettings(plan.explain_by, plan.samples) if plan.explain_by else None, scoring)
 
     def _labeller(self, asked: LlmLabelling) -> LlmLabeller:
         from glossator.agents.llm_labelling import LlmLabeller
 
         return LlmLabeller(self._preparation, asked, self._panel)
 
-    def _asked(self, run: str, *, dry: bool) -> LlmLabelling:
-        from glossator.agents.explainers.explainer_settings import ExplainerSettings
-        from glossator.agents.llm_calls.budget import Budget, Limits
+    def _asked(self, run: str, budget: Budget, rules: RoomRules, *, dry: bool) -> LlmLabelling:
         from glossator.agents.llm_labelling import LlmLabelling
-        from glossator.agents.scorers.llm_settings import LlmScoringSettings
 
-        plan, settings = self._plan, self._session.settings
-        budget = Budget(Limits() if dry else plan.limits)
+        settings, way = self._session.settings, self.way()
         measured = len(self._panel) >= FEATURES_WORTH_MEASURING and not dry
         return LlmLabelling(
-            calls=self._room(run, budget, dry=dry),
+            calls=self._room(run, budget, rules, dry=dry),
             budget=budget,
-            explainers=ExplainerSettings(plan.explain_by, plan.samples) if plan.explain_by else None,
-            scoring=LlmScoringSettings(methods=plan.score_by),
+            explainers=way.explainers,
+            scoring=way.scoring,
             windows_per_prompt=settings.windows_per_prompt
             or (None if measured else USUAL_WINDOWS_PER_PROMPT),
             activate=self._activate(dry=dry),
@@ -133,7 +150,7 @@ class LlmWork:
             return None
         return (lambda _, texts: _zeros(len(texts))) if dry else self._session.prefix_losses()
 
-    def _room(self, run: str, budget: Any, *, dry: bool) -> CallRoom:
+    def _room(self, run: str, budget: Budget, rules: RoomRules, *, dry: bool) -> CallRoom:
         from glossator.agents.llm_calls.call_room import CallRoom
         from glossator.agents.llm_calls.prices import Prices
         from glossator.agents.llm_calls.token_counts import TokenCounter
@@ -148,6 +165,8 @@ class LlmWork:
             counter=TokenCounter(),
             prices=Prices(settings.price),
             run=run,
+            retry=rules.retry,
+            on_outage=rules.on_outage,
             dry=dry,
         )
 

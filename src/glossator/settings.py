@@ -9,6 +9,7 @@ one. Nothing heavy is imported here.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -39,6 +40,14 @@ def _site(text: str | None) -> str | None:
         return None if text is None else str(SiteRef.parse(text))
     except UnknownNameError as exc:
         raise ValueError(str(exc)) from exc
+
+
+def _urls(text: str | None) -> str | None:
+    """One URL, or several joined by commas."""
+    for url in text.split(",") if text is not None else ():
+        if not re.fullmatch(r"https?://[^/\s]\S*", url.strip()):
+            raise ValueError("write http://HOST:PORT/v1, or several such URLs joined by commas")
+    return text
 
 
 class Settings(BaseSettings):
@@ -84,14 +93,14 @@ class Settings(BaseSettings):
     """The model that plans investigations; by default the explainer's."""
     judge: str | None = Field(None, min_length=1)
     """The model that compares answers; by default the scorer's."""
-    base_url: str | None = Field(None, pattern=r"^https?://[^/\s]+")
-    """An OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1, for models without a provider."""
+    base_url: Annotated[str | None, AfterValidator(_urls)] = None
+    """An OpenAI-compatible URL, such as http://127.0.0.1:8000/v1, for plain names; several by comma."""
     api_key_variable: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """Name of the environment variable that holds the key for `base_url`; never the key itself."""
     price: str | None = Field(None, pattern=r"^\d+(\.\d+)?/\d+(\.\d+)?$")
     """US dollars per million input and output tokens, such as 0.25/2, where no price is known."""
     llm_slots: int = Field(8, ge=1, le=1024)
-    """Requests to models in flight at once."""
+    """Requests to models in flight at once, at most; fewer while an endpoint takes fewer."""
     llm_timeout: float = Field(120.0, gt=0)
     """Seconds after which a request to a model is given up."""
     windows_per_prompt: int | None = Field(None, ge=1, le=20)

@@ -51,7 +51,7 @@ def test_an_answer_is_paid_once_also_by_the_next_run(tmp_path: Path) -> None:
         assert kept.tokens[0].alternatives[1] == TokenLogprob("0", -1e4)
         assert kept.tokens[0].logprob == -0.25
         stored = CallStore(ledger)
-        call = stored.find(stored.known_keys("tiny:tiny"))
+        call = stored.find([key for part in stored.known_keys("tiny:tiny") for key in part])
         (only,) = call.values()
         assert (only.run, only.role, only.prompt, only.model) == ("r-1", "scorer", REF, "tiny")
     assert "cat" not in (tmp_path / "l.sqlite").read_bytes().decode("latin-1")  # what was asked is not stored

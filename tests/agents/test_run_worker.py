@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from glossator.agents.run_work.worker_end import WhyEnded
 from glossator.errors import BudgetSpent, EndpointError, StorageError
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.ledger import Ledger
+from glossator.memory.ledger_tables import RunWorkerRow
 from glossator.memory.run_workers import Amount, RunWorkers
 from glossator.memory.work_queue import Ended, Lease, WorkQueue
 from glossator.records import ItemState, RunEvent, RunEventKind, RunState
@@ -26,6 +30,15 @@ def kinds(ledger: Ledger, run: str) -> list[RunEventKind]:
 
 def states(ledger: Ledger, run: str) -> list[str]:
     return [i.state.value for i in WorkQueue(ledger, run).items()]
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    while not is_so():
+        await asyncio.sleep(0.01)
+
+
+def living_until(ledger: Ledger) -> float:
+    return ledger.read_rows(select(RunWorkerRow.alive_until))[0]["alive_until"]
 
 
 def note(ledger: Ledger, run: str, kind: RunEventKind, **payload: object) -> None:
@@ -55,7 +68,12 @@ def test_a_run_is_worked_to_its_end(tmp_path: Path) -> None:
 def test_two_workers_share_a_run_and_do_nothing_twice(tmp_path: Path) -> None:
     with opened(tmp_path) as ledger, opened(tmp_path) as other:
         run = started_run(ledger, 40)
-        one, two = ScriptedWork(), ScriptedWork()
+
+        async def script(lease: Lease) -> Ended:
+            await asyncio.sleep(0.02)
+            return ready(lease)
+
+        one, two = ScriptedWork(script), ScriptedWork(script)
 
         async def both() -> list[WhyEnded]:
             ends = await asyncio.gather(worker(ledger, run, one).work(), worker(other, run, two).work())
@@ -162,10 +180,9 @@ def test_a_paused_run_finishes_what_is_in_work_and_goes_on_when_resumed(tmp_path
             while len(work.done) < 4:
                 await asyncio.sleep(0.002)
             note(ledger, run, RunEventKind.PAUSED)
-            await asyncio.sleep(0.15)
+            await until(lambda: work.in_work == 0 and "leased" not in states(ledger, run))
             paused_at.append(len(work.done))
-            assert work.in_work == 0
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.2)
             paused_at.append(len(work.done))
             note(ledger, run, RunEventKind.STARTED)
             return (await working).why
@@ -239,7 +256,8 @@ def test_a_worker_that_was_taken_for_lost_stores_nothing_more(tmp_path: Path) ->
             await asyncio.sleep(0.01)
             return ready(lease)
 
-        slow = worker(ledger, run, ScriptedWork(script, at_once=1), clock=clock)
+        silent = replace(FAST, beat=60.0)
+        slow = worker(ledger, run, ScriptedWork(script, at_once=1), clock=clock, times=silent)
         end = asyncio.run(slow.work())
         assert (end.why, end.features) == (WhyEnded.LOST, 0)
         assert states(ledger, run) == ["planned"] * 4
@@ -252,9 +270,9 @@ def test_beats_keep_the_lease_and_say_what_is_done(tmp_path: Path) -> None:
         run = started_run(ledger, 1)
 
         async def script(lease: Lease) -> Ended:
-            for _ in range(5):
-                clock.seconds += 40.0  # twice that is more than a lease
-                await asyncio.sleep(3 * FAST.beat)
+            for _ in range(3):
+                clock.seconds += 1000.0
+                await until(lambda: living_until(ledger) > clock.seconds)
             (load,) = RunWorkers(ledger, run, clock).loads()
             assert (load.in_work, load.slots, load.busy_share) == (1, 4, 0.5)
             return ready(lease)
@@ -273,6 +291,7 @@ def test_what_a_lost_worker_held_is_waited_for_and_done(tmp_path: Path) -> None:
 
         async def session() -> WhyEnded:
             working = asyncio.create_task(worker(ledger, run, work, clock=clock).work())
+            await until(lambda: bool(work.done))
             await asyncio.sleep(0.1)
             assert work.done == [2], "the other two are somebody's, as far as anybody knows"
             assert not working.done()
@@ -302,7 +321,8 @@ def test_a_full_disk_is_waited_for_with_what_was_computed(
         async def session() -> WhyEnded:
             full.set()
             working = asyncio.create_task(worker(ledger, run, work).work())
-            await asyncio.sleep(0.3)
+            await until(lambda: len(work.done) == 3)
+            await asyncio.sleep(0.2)
             assert len(work.done) == 3, "nothing new is begun"
             full.clear()
             return (await working).why

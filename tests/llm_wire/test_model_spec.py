@@ -7,7 +7,9 @@ import pytest
 from glossator.agents.llm_calls.chat import Role
 from glossator.agents.llm_calls.model_spec import BEHIND_URL, PROVIDERS, ModelSpec
 from glossator.agents.llm_calls.open_endpoint import open_endpoint, open_endpoints
-from glossator.errors import MissingExtraError, ModelAccessError
+from glossator.agents.llm_calls.pooled_endpoint import PooledEndpoint
+from glossator.errors import MissingExtraError, ModelAccessError, SettingsError
+from glossator.llm_plan import llm_plan
 from glossator.llm_roles import role_models
 from glossator.settings import load_settings
 
@@ -26,6 +28,7 @@ URL = "http://127.0.0.1:8000/v1"
         ("my-model", URL + "/", ModelSpec(BEHIND_URL, "my-model", URL)),
         ("llama3.2:3b", URL, ModelSpec(BEHIND_URL, "llama3.2:3b", URL)),
         (" org/model ", URL, ModelSpec(BEHIND_URL, "org/model", URL)),
+        ("m", f"{URL}/ , https://b/v1,{URL}", ModelSpec(BEHIND_URL, "m", f"{URL},https://b/v1")),
     ],
 )
 def test_models_are_read(text: str, base_url: str | None, spec: ModelSpec) -> None:
@@ -41,6 +44,9 @@ def test_models_are_read(text: str, base_url: str | None, spec: ModelSpec) -> No
         ("openai:", None, "no name after 'openai:'"),
         ("openai: ", URL, "no name after"),
         ("", URL, "'' has no provider"),
+        ("m", f"{URL},", "URL '' of --base-url .* is none: write http://HOST:PORT/v1"),
+        ("m", f"{URL},ftp://me:secret@b/v1", "URL 'ftp://b/v1' of"),
+        ("m", "http://a b/v1", "URL 'http://a b/v1'"),
     ],
 )
 def test_what_cannot_be_read_says_what_can(text: str, base_url: str | None, said: str) -> None:
@@ -78,6 +84,31 @@ def test_roles_with_the_same_model_share_an_endpoint() -> None:
     assert opened[Role.EXPLAINER] is opened[Role.SCORER] is opened[Role.INVESTIGATOR]
     assert opened[Role.JUDGE] is not opened[Role.SCORER]
     assert opened[Role.EXPLAINER].identity == f"m@{URL}"
+
+
+def test_several_urls_are_one_endpoint_known_by_the_first() -> None:
+    spec = ModelSpec.parse("m", base_url=f"{URL},http://me:secret@b:1/v1")
+    assert (spec.first_url, len(spec.urls)) == (URL, 2)
+    pool = open_endpoint(spec, timeout=5.0)
+    assert isinstance(pool, PooledEndpoint)
+    assert pool.identity == open_endpoint(ModelSpec.parse("m", base_url=URL), timeout=5.0).identity
+    assert [m.where for m in pool.health()] == [f"m@{URL}", "m@http://b:1/v1"]
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "http://", f"{URL},", f"{URL};http://b c"])
+def test_a_setting_that_is_no_url_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"base_url.*write http://HOST:PORT/v1"):
+        load_settings({"base_url": url}, environment={})
+
+
+def test_adding_a_url_leaves_finished_work_finished() -> None:
+    def work(url: str) -> object:
+        settings = load_settings({"explainer": "m", "base_url": url}, environment={}).settings
+        plan = llm_plan(settings)
+        assert plan is not None
+        return plan.work(settings)
+
+    assert work(URL) == work(f"{URL},http://b/v1") != work(f"http://b/v1,{URL}")
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

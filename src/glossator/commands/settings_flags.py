@@ -66,7 +66,7 @@ SETTING_FLAGS = (
     SettingFlag(
         "base_url",
         str,
-        "An OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1, for models without a provider.",
+        "An OpenAI-compatible URL, such as http://127.0.0.1:8000/v1, for plain names; several by comma.",
     ),
     SettingFlag(
         "api_key_variable",
@@ -78,7 +78,11 @@ SETTING_FLAGS = (
         str,
         "US dollars per million input and output tokens, such as 0.25/2, where no price is known.",
     ),
-    SettingFlag("llm_slots", int, "Requests to models in flight at once."),
+    SettingFlag(
+        "llm_slots",
+        int,
+        "Requests to models in flight at once, at most; fewer while an endpoint takes fewer.",
+    ),
     SettingFlag("llm_timeout", float, "Seconds after which a request to a model is given up."),
     SettingFlag(
         "windows_per_prompt",

@@ -134,6 +134,8 @@ class RunEventKind(StrEnum):
     """After the first features: what all would cost, and what the budget will buy."""
     SHORTFALL = "shortfall"
     """What was chosen because the budget will not pay for all."""
+    WINDOWS_CHOSEN = "windows_chosen"
+    """How many windows a prompt shows was chosen by measured agreement; all workers keep to the first."""
     BUDGET_SPENT = "budget_spent"
     """The budget pays for no further feature."""
     TIME_UP = "time_up"
