@@ -15,8 +15,9 @@ from typing import NamedTuple, TypeVar
 
 from glossator.agents.run_work.worker_end import WhyEnded
 from glossator.commands.result_output import note
-from glossator.errors import EndpointError, GlossatorError, StorageError, UserError
+from glossator.errors import BudgetSpent, EndpointError, GlossatorError, StorageError, UserError
 from glossator.memory.labelling_runs import LabellingRunStore
+from glossator.memory.run_liveness import living_workers
 from glossator.memory.run_workers import RunWorkers
 from glossator.memory.work_queue import WorkQueue
 from glossator.records import RunEvent, RunEventKind, RunState, RunStatus
@@ -154,6 +155,7 @@ class Coordinator:
         if left is not None and left.left == 0:
             words = f"nothing is left: {left.done} done, {left.failed} failed, {left.skipped} skipped"
             self._patiently(lambda: self._store.note_once(self.run, _event(RunEventKind.FINISHED, words)))
+        self._patiently(self._note_that_nobody_is_left)
         self._patiently(self._tell)
         self._finish_up()
         status = run_status(self._ledger, self.run)
@@ -161,6 +163,14 @@ class Coordinator:
         self._notifier.close()
         self._patiently(lambda: write_status(self._folder, run_status(self._ledger, self.run)))
         return Conducted(status, stopping and status.counts.left > 0, tuple(self._outcomes))
+
+    def _note_that_nobody_is_left(self) -> None:
+        """Unless workers of other machines are at it, the run does not go on by itself."""
+        if self._store.state(self.run) is not RunState.RUNNING or living_workers(self._ledger, self.run):
+            return
+        last = self._outcomes[-1].words if self._outcomes else "its coordinator was ended"
+        words = f"no worker is left: {last}" if last else "no worker is left"
+        self._store.note(self.run, _event(RunEventKind.STOPPED, words))
 
     def _finish_up(self) -> None:
         """What is made of the labels: the report, and the search index, which workers never write."""
@@ -217,7 +227,7 @@ def failure(conducted: Conducted) -> GlossatorError | None:
     if last.why is WhyEnded.STORAGE:
         return StorageError(f"{last.words}; {left}: make room and {on}")
     if last.why is WhyEnded.BUDGET_SPENT:
-        return GlossatorError(f"the budget ({status.budget}) is spent: {left}; {on} --budget MORE")
+        return BudgetSpent(f"the budget ({status.budget}) is spent: {left}; {on} --budget MORE")
     if last.why is WhyEnded.TIME_UP:
         return GlossatorError(f"the time ordered ({status.until}) is over: {left}; {on} --until LATER")
     if status.state is RunState.STOPPED:

@@ -43,7 +43,7 @@ class Notifier:
     def send(self, notice: Notice, status: RunStatus) -> None:
         """Run the command for `notice`, soon; nothing without a command."""
         if self._command:
-            self._sent.append(self._running.submit(self._send, notice, status.model_dump_json()))
+            self._sent.append(self._running.submit(self._send, notice, status.model_dump_json() + "\n"))
 
     def close(self) -> None:
         """Wait for what was sent."""

@@ -148,7 +148,7 @@ def ended_by(error: GlossatorError) -> WhyEnded | None:
 
     reasons: tuple[tuple[type[GlossatorError], WhyEnded], ...] = (
         (EndpointError, WhyEnded.ENDPOINT),
-        (BudgetError, WhyEnded.BUDGET_SPENT),
+        (BudgetError, WhyEnded.MODEL),
         (BudgetSpent, WhyEnded.BUDGET_SPENT),
         (StorageError, WhyEnded.STORAGE),
         (UserError, WhyEnded.MODEL),

@@ -103,11 +103,13 @@ def plan_run(session: Session, wish: RunWish) -> PlannedRun:
 
 def unfinished_equal(store: LabellingRunStore, plan: RunPlan) -> str | None:
     """The latest run with the same order that is not finished; None if there is none."""
+    return next((run for run in equal_runs(store, plan) if store.state(run) is not RunState.FINISHED), None)
+
+
+def equal_runs(store: LabellingRunStore, plan: RunPlan) -> list[str]:
+    """Runs with the same order, newest first."""
     wanted = order_of(plan)
-    for stored in store.all():
-        if order_of(stored.plan) == wanted and store.state(stored.id) is not RunState.FINISHED:
-            return stored.id
-    return None
+    return [stored.id for stored in store.all() if order_of(stored.plan) == wanted]
 
 
 def order_of(plan: RunPlan) -> str:

@@ -116,11 +116,8 @@ def _ahead(
     if state is not RunState.RUNNING:
         return _Ahead(None, None)
     ended = counts.done + counts.failed
-    to_do = (
-        min(float(counts.left), _affordable(Limits.parse(plan.budget), spent, ended))
-        if plan.budget
-        else counts.left
-    )
+    affordable = _affordable(plan.budget, spent, ended)
+    to_do = counts.left if affordable is None else min(counts.left, affordable)
     if not rate:
         return _Ahead(None, None)
     seconds = 60 * to_do / rate
@@ -130,23 +127,22 @@ def _ahead(
     return _Ahead(seconds, counts.done + math.floor(share * min(to_do, seconds * rate / 60) + 1e-6))
 
 
-def _affordable(limits: Limits, spent: RunSpending, ended: int) -> float:
-    """Features that what is left of the budget pays for, at what they cost so far."""
-    if not ended:
-        return math.inf
+def _affordable(budget: str, spent: RunSpending, ended: int) -> int | None:
+    """Features that what is left of the budget pays for, at what they cost so far; None for any number."""
+    if not budget or not ended:
+        return None
+    limits = Limits.parse(budget)
     used = (
-        (limits.usd, (spent.usd or 0.0), spent.unaccounted_usd),
+        (limits.usd, spent.usd or 0.0, spent.unaccounted_usd),
         (limits.calls, spent.calls, spent.unaccounted_calls),
         (limits.tokens, spent.tokens, 0),
     )
-    return min(
-        (
-            max(0.0, math.floor((limit - paid - lost) * ended / paid))
-            for limit, paid, lost in used
-            if limit is not None and paid > 0
-        ),
-        default=math.inf,
-    )
+    bought = [
+        max(0, math.floor((limit - paid - lost) * ended / paid))
+        for limit, paid, lost in used
+        if limit is not None and paid > 0
+    ]
+    return min(bought, default=None)
 
 
 def _rate(ledger: Ledger, run: str, events: Sequence[StoredRunEvent], now: datetime) -> float | None:

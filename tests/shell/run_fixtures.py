@@ -17,7 +17,7 @@ from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.ledger import Ledger
 from glossator.memory.run_workers import Amount
 from glossator.memory.work_queue import Ended, Lease
-from glossator.records import ItemState
+from glossator.records import ItemState, RunEventKind
 from glossator.run_placement import WorkerOutcome
 from glossator.settings import Settings
 from tests.shell.shell_fixtures import FakeLabeller, tiny_project
@@ -87,3 +87,13 @@ def own_ledger(flags: list[str], home: Path) -> list[str]:
 
 def ledger_of(home: Path) -> Ledger:
     return Ledger.open(home / "ledger.sqlite")
+
+
+def latest(home: Path) -> str:
+    with ledger_of(home) as ledger:
+        return LabellingRunStore(ledger).all()[0].id
+
+
+def kinds(home: Path, identity: str) -> list[RunEventKind]:
+    with ledger_of(home) as ledger:
+        return [stored.event.kind for stored in LabellingRunStore(ledger).events(identity)]

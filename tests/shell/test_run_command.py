@@ -14,7 +14,15 @@ from glossator.errors import EndpointError
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.work_queue import WorkQueue
 from glossator.records import ItemState, RunEvent, RunEventKind, RunStatus
-from tests.shell.run_fixtures import ScriptedWork, install, ledger_of, own_ledger, standing_project
+from tests.shell.run_fixtures import (
+    ScriptedWork,
+    install,
+    kinds,
+    latest,
+    ledger_of,
+    own_ledger,
+    standing_project,
+)
 
 FEATURES = "0-9"
 
@@ -44,16 +52,6 @@ def flags(project: list[str], home: Path) -> list[str]:
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-
-
-def latest(home: Path) -> str:
-    with ledger_of(home) as ledger:
-        return LabellingRunStore(ledger).all()[0].id
-
-
-def kinds(home: Path, identity: str) -> list[RunEventKind]:
-    with ledger_of(home) as ledger:
-        return [stored.event.kind for stored in LabellingRunStore(ledger).events(identity)]
 
 
 def test_a_run_is_conducted_to_its_end_and_stands_in_its_status_file(
@@ -236,7 +234,10 @@ def test_workers_that_died_are_free_again_when_the_run_goes_on(
 
     from glossator.memory.run_workers import RunWorkers
 
-    work.before = lambda _: run(["run", "stop", *flags]) and None
+    def stop(feature: int) -> None:
+        run(["run", "stop", *flags])
+
+    work.before = stop
     assert run(["run", "start", "--features", FEATURES, *flags]) == 1
     identity = latest(home)
     process = subprocess.Popen([sys.executable, "-c", ""])
