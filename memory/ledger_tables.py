@@ -276,7 +276,7 @@ class WorkItemRow(Table):
     value: Mapped[float | None] = mapped_column(Float)
     spending: Mapped[str | None] = mapped_column(Text)
     seconds: Mapped[float | None] = mapped_column(Float)
-    ended: Mapped[int] = mapped_column(Integer)
+    ended: Mapped[int] = mapped_column(BigInteger)
     __table_args__ = (
         Index("work_items_next", "run", "state", "number"),
         Index("work_items_same", "work_key", "feature"),

