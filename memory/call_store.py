@@ -5,7 +5,7 @@ What was asked is never stored: scorers' prompts hold sealed text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -17,7 +17,6 @@ from glossator.records import PromptRef, Record
 
 _AT_ONCE = 500
 """Keys in one query; SQLite takes 32,766 parameters, old builds 999."""
-_KEYS_AT_ONCE = 50_000
 
 
 class StoredCall(Record):
@@ -76,7 +75,9 @@ class CallStore:
 
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        self._ledger.add_rows(LlmCallRow, [_row(call, now) for call in calls])
+        # In one order: two that store the same answers at once must not wait for each other in a circle.
+        ordered = sorted(calls, key=lambda call: call.key)
+        self._ledger.add_rows(LlmCallRow, [_row(call, now) for call in ordered])
 
     def find(self, keys: Sequence[str]) -> dict[str, StoredCall]:
         """The stored calls among `keys`, by key."""
@@ -87,11 +88,6 @@ class CallStore:
             for row in self._ledger.read_rows(query):
                 found[row["key"]] = _call(row)
         return found
-
-    def known_keys(self, identity: str) -> Iterator[Sequence[str]]:
-        """Keys of everything that the endpoint `identity` has answered, some thousands at a time."""
-        query = select(LlmCallRow.key).where(LlmCallRow.identity == identity)
-        yield from self._ledger.read_parts(query, _KEYS_AT_ONCE)
 
     def totals(self, identity: str, counter: str) -> list[StoredTotals]:
         """By prompt, what `counter` estimated for the endpoint `identity` and what that counted."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pydantic import JsonValue
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from glossator.errors import UnknownNameError, listed
 from glossator.memory.ledger import Ledger, run_row
@@ -112,6 +112,7 @@ class LabellingRunStore:
     def note_once(self, run: str, event: RunEvent) -> bool:
         """Store `event` unless the run has one of its kind since its last start; whether it was stored."""
         with self.ledger.writing() as connection:
+            lock_run(connection, run)
             last = func.max(RunEventRow.seq)
             of_run = select(last).where(RunEventRow.run == run)
             started = connection.scalar(of_run.where(RunEventRow.kind == RunEventKind.STARTED.value)) or 0
@@ -152,6 +153,13 @@ class LabellingRunStore:
 def run_of(run: str, variant: int) -> str:
     """The row of `runs` that cards of a variant belong to; calls of all variants belong to `run`."""
     return run if variant == 0 else f"{run}-{variant}"
+
+
+def lock_run(connection: Connection, run: str) -> None:
+    """Let one transaction at a time decide on `run`; a SQLite writer is alone anyway."""
+    row = select(LabellingRunRow.id).where(LabellingRunRow.id == run)
+    # Not FOR UPDATE, which would stand in the way of whoever only adds rows that refer to the run.
+    connection.execute(row.with_for_update(key_share=True))
 
 
 def new_worker_id() -> str:

@@ -214,7 +214,7 @@ class Ledger:
             query = query.where(FeatureRow.dictionary == dictionary)
         query = query.order_by(FeatureRow.subject, FeatureRow.dictionary, FeatureRow.index)
         with reading(self._engine, self.where) as connection:
-            for card_id, record in connection.execute(query):
+            for card_id, record in connection.execution_options(yield_per=200).execute(query):
                 yield StoredCard(card_id, self._read(FeatureCard, record))
 
     def labelled_ids(self) -> frozenset[str]:
@@ -329,7 +329,8 @@ class Ledger:
         """Add `rows` within a transaction of `writing`; those whose key is there already are left out."""
         if rows:
             dialect = postgresql if self.is_server else sqlite
-            connection.execute(dialect.insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])
+            values = [{name: storable(value) for name, value in row.items()} for row in rows]
+            connection.execute(dialect.insert(table).on_conflict_do_nothing(), values)
 
     def _texts(self, query: Select[str]) -> list[str]:
         with reading(self._engine, self.where) as connection:
@@ -349,6 +350,11 @@ def run_row(run: str, command: str, settings: Mapping[str, object], work_key: st
     """The row of a run that begins now."""
     kept = {"id": run, "command": command, "work_key": work_key, "settings": plain_json(dict(settings))}
     return {**kept, "written_by": glossator.__version__, "at": _now()}
+
+
+def storable(value: object) -> object:
+    """`value` as every database takes it: PostgreSQL has no text with the character 0."""
+    return value.replace("\0", "\ufffd") if isinstance(value, str) and "\0" in value else value
 
 
 def _current_items() -> Select[int]:

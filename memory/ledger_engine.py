@@ -1,4 +1,4 @@
-"""Opening the ledger's database, and saying in plain words what is wrong with it.
+"""Opening the ledger's database: a SQLite file, or a PostgreSQL server.
 
 SQLite runs in WAL mode with full foreign keys; writers wait for each other (`BEGIN IMMEDIATE` and a
 busy timeout), readers never wait. A file that is damaged is never written to.
@@ -6,7 +6,6 @@ busy timeout), readers never wait. A file that is damaged is never written to.
 
 from __future__ import annotations
 
-import sqlite3
 import struct
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -17,53 +16,12 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event, exc, func, inspect, select
 from sqlalchemy.engine import make_url
 
-from glossator.errors import BusyError, CorruptFileError, MissingExtraError, SettingsError, StorageError
+from glossator.errors import BusyError, MissingExtraError, SettingsError, StorageError
+from glossator.memory.ledger_faults import BUSY_SECONDS, corrupt, storage_errors
 from glossator.memory.ledger_tables import ADDED_IN, SCHEMA_VERSION, SchemaRow, Table
-
-BUSY_SECONDS = 60
-"""How long a writer waits for another one."""
 
 _CHECK_ON_OPEN_BYTES = 32 * 2**20
 """Ledgers up to this size are checked page by page whenever they are opened."""
-
-
-@contextmanager
-def storage_errors(where: str) -> Generator[None]:
-    """Translate what the database says into Glossator's errors, naming `where`."""
-    try:
-        yield
-    except (exc.DatabaseError, sqlite3.DatabaseError) as error:
-        raise _translated(str(getattr(error, "orig", error)), where) from error
-    except OSError as error:
-        raise StorageError(
-            f"the ledger {where!r} cannot be used: {error}; free space, or set --home"
-        ) from error
-
-
-def _translated(said: str, where: str) -> StorageError:
-    if any(word in said for word in ("malformed", "not a database", "file is encrypted")):
-        return corrupt(where, said)
-    if "locked" in said or "busy" in said:
-        return BusyError(
-            f"the ledger {where!r} stayed locked for {BUSY_SECONDS} s by another process: try again"
-        )
-    if "readonly" in said or "read-only" in said:
-        return StorageError(
-            f"the ledger {where!r} cannot be written ({said}): set --home to a writable folder"
-        )
-    if "full" in said:
-        return StorageError(
-            f"the ledger {where!r} cannot grow ({said}): free space; what was stored is intact"
-        )
-    return StorageError(f"the ledger {where!r} cannot be used: {said}; see `glossator doctor`")
-
-
-def corrupt(where: str, why: str) -> CorruptFileError:
-    """The error for a damaged ledger; it says how to save what is left."""
-    return CorruptFileError(
-        f"the ledger {where!r} is damaged ({why}). It was left as it is. Put back a copy of it, or move it "
-        f"away (its -wal file too) and save what is left with: sqlite3 MOVED .recover | sqlite3 {where!r}"
-    )
 
 
 def open_sqlite(path: Path) -> Engine:
@@ -138,6 +96,13 @@ def writing(engine: Engine, where: str) -> Generator[Connection]:
         yield connection
 
 
+def alone_on_server(connection: Connection, what: str) -> None:
+    """Let one transaction at a time go on under the name `what`; a SQLite writer is alone anyway."""
+    if connection.dialect.name == "postgresql":
+        lock = func.pg_advisory_xact_lock(func.hashtextextended(f"glossator {what}", 0))
+        connection.execute(select(lock))
+
+
 def schema_version(connection: Connection) -> int | None:
     """The version of the tables; None where there are none yet."""
     if not inspect(connection).has_table(SchemaRow.__tablename__):
@@ -159,13 +124,12 @@ def add_missing_tables(connection: Connection, where: str) -> None:
 
     Another process may have been first: what is there is looked at under the write lock.
     """
+    alone_on_server(connection, "tables")
     version = schema_version(connection)
     refuse_newer(version, where)
     if version is None:
         Table.metadata.create_all(connection)
         return
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"LOCK TABLE {SchemaRow.__tablename__} IN EXCLUSIVE MODE")
     added = [t for v, tables in sorted(ADDED_IN.items()) if v > version for t in tables]
     Table.metadata.create_all(connection, tables=[Table.metadata.tables[t.__tablename__] for t in added])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from sqlalchemy import case, func, select
@@ -31,9 +32,10 @@ class RunFigures(NamedTuple):
 
 def run_figures(ledger: Ledger, run: str, fresh: int = 5) -> RunFigures:
     """The figures of `run`, with its `fresh` latest labels."""
+    verdicts, deciles = _done(ledger, run)
     return RunFigures(
-        verdicts=_by(ledger, run, ItemState.DONE, "verdict"),
-        deciles=_deciles(ledger, run),
+        verdicts=verdicts,
+        deciles=deciles,
         failures=_by(ledger, run, ItemState.FAILED, "reason"),
         skipped=_by(ledger, run, ItemState.SKIPPED, "reason"),
         unscored=_unscored(ledger, run),
@@ -57,14 +59,25 @@ def _by(ledger: Ledger, run: str, state: ItemState, column: str) -> dict[str, in
     return {r["said"]: r["n"] for r in rows if r["said"]}
 
 
-def _deciles(ledger: Ledger, run: str) -> tuple[int, ...]:
+class _Done(NamedTuple):
+    verdicts: dict[str, int]
+    deciles: tuple[int, ...]
+
+
+def _done(ledger: Ledger, run: str) -> _Done:
+    """Verdicts and scores of what is done, in one pass: over 10^6 features a pass takes seconds."""
     items = WorkItemRow
-    decile = case(*((items.value < (i + 1) / 10, i) for i in range(9)), else_=9).label("decile")
-    query = select(decile, func.count().label("n")).where(items.run == run, items.value.is_not(None))
-    counts = [0] * 10
-    for row in ledger.read_rows(query.group_by(decile)):
-        counts[row["decile"]] = row["n"]
-    return tuple(counts)
+    bins = case(*((items.value < (i + 1) / 10, i) for i in range(9)), (items.value.is_not(None), 9))
+    decile = bins.label("decile")
+    query = select(items.verdict, decile, func.count().label("n"))
+    query = query.where(items.run == run, items.state == ItemState.DONE.value)
+    verdicts, deciles = Counter[str](), [0] * 10
+    for row in ledger.read_rows(query.group_by(items.verdict, decile)):
+        if row["verdict"]:
+            verdicts[row["verdict"]] += row["n"]
+        if row["decile"] is not None:
+            deciles[row["decile"]] += row["n"]
+    return _Done(dict(verdicts.most_common()), tuple(deciles))
 
 
 def _unscored(ledger: Ledger, run: str) -> dict[str, int]:

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, select, update
 
 from glossator.errors import LeaseLost
-from glossator.memory.labelling_runs import new_worker_id
+from glossator.memory.labelling_runs import lock_run, new_worker_id
 from glossator.memory.lease_clock import LeaseClock, Moment, is_over, lease_clock
 from glossator.memory.ledger import Ledger
-from glossator.memory.ledger_tables import LabellingRunRow, RunEventRow, RunWorkerRow, WorkItemRow
+from glossator.memory.ledger_tables import RunEventRow, RunWorkerRow, WorkItemRow
 from glossator.records import ItemState, RunEvent, RunEventKind, RunSpending, WorkerLoad
 
 LEASE_SECONDS = 60.0
@@ -112,7 +112,7 @@ class RunWorkers:
 
         """
         with self._ledger.writing() as connection:
-            self._lock(connection)
+            lock_run(connection, self._run)
             room = self._room(connection, worker, ceiling)
             least = _sum(spent, needed)
             if not room.holds(least):
@@ -140,7 +140,7 @@ class RunWorkers:
         """Take workers for lost whose time is over, or of which `gone(host, process)` says that they cannot
         be running; returns their ids."""
         with self._ledger.writing() as connection:
-            self._lock(connection)
+            lock_run(connection, self._run)
             now = self._clock.now(connection)
             rows = connection.execute(
                 select(RunWorkerRow.__table__).where(
@@ -195,11 +195,6 @@ class RunWorkers:
             raise LeaseLost(
                 f"the worker {worker} of {self._run} was taken for lost: it did not say in time that it lives"
             )
-
-    def _lock(self, connection: Connection) -> None:
-        """One at a time on a server; a SQLite writer is alone anyway."""
-        row = select(LabellingRunRow.id).where(LabellingRunRow.id == self._run).with_for_update()
-        connection.execute(row)
 
     def _note(self, connection: Connection, kind: RunEventKind, words: str, worker: str) -> None:
         event = RunEvent(kind=kind, words=words, worker=worker)

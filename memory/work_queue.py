@@ -13,12 +13,13 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from glossator.errors import LeaseLost
 from glossator.memory.labelling_runs import run_of
 from glossator.memory.lease_clock import LeaseClock, Moment, is_over, lease_clock
-from glossator.memory.ledger import Ledger
+from glossator.memory.ledger import Ledger, storable
+from glossator.memory.ledger_engine import alone_on_server
 from glossator.memory.ledger_tables import RunWorkerRow, WorkItemRow
 from glossator.records import (
     Evidence,
@@ -78,6 +79,13 @@ class _Next(NamedTuple):
     attempts: int
 
 
+class _Made(NamedTuple):
+    """What another run has done."""
+
+    run: str
+    card: str
+
+
 class WorkQueue:
     """The queue of one run. Its methods block, and may be called from any thread."""
 
@@ -94,11 +102,13 @@ class WorkQueue:
         """
         items, rows = WorkItemRow, list[_Next]()
         with self._ledger.writing() as connection:
-            _refuse_lost(connection, worker)
             work_key = self._work_key(connection)
-            after = -1
-            while len(rows) < n and (page := self._planned(connection, after, n)):
-                after = page[-1].number
+            # Two runs with one work key must not both find a feature free.
+            alone_on_server(connection, work_key)
+            _refuse_lost(connection, worker)
+            after, length = -1, n
+            while len(rows) < n and (page := self._planned(connection, after, length)):
+                after, length = page[-1].number, min(2 * length, _PAGE)
                 rows += self._free(connection, work_key, page)
             rows = rows[:n]
             held = {"state": ItemState.LEASED.value, "worker": worker, "attempts": items.attempts + 1}
@@ -115,8 +125,14 @@ class WorkQueue:
             StorageError: the disk is full, or another process holds the ledger; nothing was stored.
 
         """
+        # All writers store features in one order, and lock workers before items: none waits in a circle.
+        order = sorted(range(len(ended)), key=lambda i: str(ended[i].lease.feature))
+        stored = [False] * len(ended)
         with self._ledger.writing() as connection:
-            return [self._end(connection, one) for one in ended]
+            _hold_still(connection, {one.lease.worker for one in ended})
+            for i in order:
+                stored[i] = self._end(connection, ended[i])
+        return stored
 
     def counts(self) -> RunCounts:
         """How many features stand where."""
@@ -162,7 +178,7 @@ class WorkQueue:
         spent = None if ended.spending is None else ended.spending.model_dump_json()
         over = ended.state is not ItemState.PLANNED
         changed = {
-            "state": ended.state.value, "reason": ended.reason, "retryable": ended.retryable,
+            "state": ended.state.value, "reason": storable(ended.reason), "retryable": ended.retryable,
             "variant": ended.variant, "investigation": ended.investigation, "card": ended.card_id,
             "value": ended.value, "verdict": ended.verdict, "spending": spent, "seconds": ended.seconds,
             "ended": int(time.time() * 1000) if over else 0,
@@ -194,16 +210,14 @@ class WorkQueue:
             items.variant == 0,
             items.state.in_([ItemState.LEASED.value, ItemState.DONE.value]),
         )
-        elsewhere = {r.feature: r for r in connection.execute(query)}
-        living = self._living(connection, {r.worker for r in elsewhere.values()}) if elsewhere else set[str]()
-        free: list[_Next] = []
-        for row in page:
-            other = elsewhere.get(row.feature)
-            if other is not None and other.state == ItemState.DONE.value and other.card is not None:
-                self._skip(connection, row.number, f"labelled meanwhile by the run {other.run}", other.card)
-            elif other is None or other.worker not in living or other.state == ItemState.DONE.value:
-                free.append(row)
-        return free
+        elsewhere = connection.execute(query).all()
+        ended = (r for r in elsewhere if r.state == ItemState.DONE.value)
+        done = {r.feature: _Made(r.run, r.card) for r in ended if r.card is not None}
+        leased = [r for r in elsewhere if r.state == ItemState.LEASED.value]
+        living = self._living(connection, {r.worker for r in leased}) if leased else set[str]()
+        held = {r.feature for r in leased if r.worker in living}
+        self._skip(connection, {row.number: done[row.feature] for row in page if row.feature in done})
+        return [row for row in page if row.feature not in done and row.feature not in held]
 
     def _living(self, connection: Connection, workers: set[str]) -> set[str]:
         table, now = RunWorkerRow, self._clock.now(connection)
@@ -215,18 +229,35 @@ class WorkQueue:
         query = select(WorkItemRow.work_key).where(WorkItemRow.run == self._run).limit(1)
         return connection.execute(query).scalar() or ""
 
-    def _skip(self, connection: Connection, number: int, reason: str, card: str) -> None:
+    def _skip(self, connection: Connection, made: dict[int, _Made]) -> None:
+        """Note which features have their card from another run."""
         items = WorkItemRow
-        mine = (items.run == self._run, items.number == number, items.state == ItemState.PLANNED.value)
-        skipped = {"state": ItemState.SKIPPED.value, "reason": reason, "card": card}
-        connection.execute(update(items).where(*mine).values(**skipped))
+        mine = (items.run == self._run, items.number == bindparam("its_number"))
+        changes = [
+            {
+                "its_number": number,
+                "reason": f"labelled meanwhile by the run {other.run}",
+                "card": other.card,
+                "state": ItemState.SKIPPED.value,
+            }
+            for number, other in made.items()
+        ]
+        if changes:
+            connection.execute(update(items).where(*mine), changes)
 
 
 def _refuse_lost(connection: Connection, worker: str) -> None:
     table = RunWorkerRow
-    query = select(table.id).where(table.id == worker, table.state == "alive")
+    query = select(table.id).where(table.id == worker, table.state == "alive").with_for_update(read=True)
     if connection.execute(query).first() is None:
         raise LeaseLost(f"the worker {worker} was taken for lost, or has ended: it may claim nothing")
+
+
+def _hold_still(connection: Connection, workers: set[str]) -> None:
+    """Nobody takes these workers for lost before the transaction is over."""
+    table = RunWorkerRow
+    query = select(table.id).where(table.id.in_(workers)).order_by(table.id)
+    connection.execute(query.with_for_update(read=True))
 
 
 def _item(row: dict[str, object]) -> RunItem:

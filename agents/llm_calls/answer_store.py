@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from glossator.agents.llm_calls.known_keys import KnownKeys
 from glossator.agents.llm_calls.token_counts import TokenCounter, TokenTotals
 from glossator.memory.call_store import CallStore, StoredCall
 
@@ -78,36 +77,33 @@ def _hand_out(batch: Sequence[_Entry[Item, Result]], work: asyncio.Future[Sequen
 
 
 class AnswerStore:
-    """A `CallStore` for many askers at once, with the keys of each endpoint in memory.
+    """A `CallStore` for many askers at once.
 
-    Another process may have answered since the keys were read: that costs a call, never a wrong answer.
+    The ledger is always asked: another worker may have paid for the answer a moment ago, and been killed.
     """
 
     def __init__(self, store: CallStore, counter: TokenCounter) -> None:
         self._store, self._counter = store, counter
         self._reads = Batches(self._find)
         self._writes = Batches(self._add)
-        self._known: dict[str, KnownKeys] = {}
+        self._opened: set[str] = set()
         self._opening: dict[str, asyncio.Future[None]] = {}
 
     async def open(self, identity: str) -> None:
-        """Read what the ledger knows of the endpoint `identity`, once: keys, and how estimates fared."""
-        if identity in self._known:
+        """Read what the ledger knows of the endpoint `identity`, once: how estimates fared."""
+        if identity in self._opened:
             return
         if (opening := self._opening.get(identity)) is None:
             opening = self._opening[identity] = asyncio.ensure_future(self._open(identity))
         await asyncio.shield(opening)
 
-    async def find(self, identity: str, key: str) -> StoredCall | None:
-        """The stored call with `key`; None where there is none. `open` must have been called."""
-        if key not in self._known[identity]:
-            return None
+    async def find(self, key: str) -> StoredCall | None:
+        """The stored call with `key`; None where there is none."""
         return await self._reads.do(key)
 
     async def add(self, call: StoredCall) -> None:
         """Store `call`; it is on disk afterwards, also if the asker is cancelled meanwhile."""
         await self._writes.do(call)
-        self._known[call.identity].add(call.key)
 
     async def close(self) -> None:
         """Wait for what is on its way to the disk."""
@@ -115,17 +111,10 @@ class AnswerStore:
         await self._reads.close()
 
     async def _open(self, identity: str) -> None:
-        known = await asyncio.to_thread(self._read_keys, identity)
         for t in await asyncio.to_thread(self._store.totals, identity, self._counter.name):
             counted = TokenTotals(t.estimated_input, t.input_tokens, t.estimated_output, t.output_tokens)
             self._counter.learn(identity, t.prompt, counted)
-        self._known[identity] = known
-
-    def _read_keys(self, identity: str) -> KnownKeys:
-        known = KnownKeys()
-        for part in self._store.known_keys(identity):
-            known.update(part)
-        return known
+        self._opened.add(identity)
 
     def _find(self, keys: Sequence[str]) -> list[StoredCall | None]:
         found = self._store.find(keys)

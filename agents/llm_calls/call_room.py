@@ -217,7 +217,7 @@ class CallRoom:
     async def _found(self, question: Question) -> _Answer | None:
         if self._answers is None:
             return None
-        stored = await self._answers.find(question.identity, question.key)
+        stored = await self._answers.find(question.key)
         return None if stored is None else _Answer(unpacked(stored))
 
     async def _bought(self, question: Question) -> _Answer:

@@ -65,8 +65,8 @@ def version_one(path: Path) -> None:
     database.close()
 
 
-def test_calls_come_back_as_they_went_in(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+def test_calls_come_back_as_they_went_in(place: str) -> None:
+    with Ledger.open(place) as ledger:
         store = CallStore(ledger)
         some = [call(i) for i in range(1200)]
         silent = call(5000, identity="other", input_tokens=None, output_tokens=None, usd=None, run="")
@@ -77,21 +77,19 @@ def test_calls_come_back_as_they_went_in(tmp_path: Path) -> None:
         wanted = [c.key for c in some[::2]] + [f"{9999:064x}", silent.key]
         found = store.find(wanted)
         assert found == {c.key: c for c in [*some[::2], silent]}
-        assert sorted(key for part in store.known_keys("openai:m") for key in part) == [c.key for c in some]
-        assert list(store.known_keys("nobody")) == []
 
 
-def test_the_first_answer_stays(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+def test_the_first_answer_stays(place: str) -> None:
+    with Ledger.open(place) as ledger:
         store = CallStore(ledger)
         store.add([call(1)])
         store.add([call(1, answer='["0"]'), call(2, answer='["0"]')])
         assert [c.answer for c in store.find([call(1).key, call(2).key]).values()] == ['["1"]', '["0"]']
 
 
-def test_totals_are_of_counted_calls_by_prompt_and_counter(tmp_path: Path) -> None:
+def test_totals_are_of_counted_calls_by_prompt_and_counter(place: str) -> None:
     other = PromptRef(name="fuzzing_one", version=1, sha256="b" * 64)
-    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+    with Ledger.open(place) as ledger:
         store = CallStore(ledger)
         store.add([call(i) for i in range(3)])
         store.add([call(10, prompt=other), call(11, counter="d"), call(12, identity="x")])
@@ -157,8 +155,8 @@ def test_a_newer_ledger_is_refused_and_left_alone(tmp_path: Path) -> None:
         Ledger.open(path)
 
 
-def test_every_explanation_that_was_tried_is_stored(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+def test_every_explanation_that_was_tried_is_stored(place: str) -> None:
+    with Ledger.open(place) as ledger:
         ledger.save_card(ledger.start_run("label", {}), card("one", ("two", "three", "one")))
         assert {x.text for x in ledger.explanations(FEATURE)} == {"one", "two", "three"}
         ledger.save_card(ledger.start_run("label", {}), card("four", ("two",)))

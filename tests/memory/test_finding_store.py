@@ -30,8 +30,8 @@ def finding(
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger.open(tmp_path / "l.sqlite")
+def ledger(any_ledger: Ledger) -> Ledger:
+    return any_ledger
 
 
 def begun(ledger: Ledger) -> str:
@@ -101,10 +101,10 @@ for number in range(1000):
 """
 
 
-def test_a_killed_writer_goes_on_where_it_was(tmp_path: Path, ledger: Ledger) -> None:
+def test_a_killed_writer_goes_on_where_it_was(place: str, ledger: Ledger) -> None:
     source = begun(ledger)
     path = str(Path(glossator.__file__).parent.parent)
-    command = [sys.executable, "-c", WRITER, str(Path(__file__).parent), ledger.where, source]
+    command = [sys.executable, "-c", WRITER, str(Path(__file__).parent), place, source]
     for wait in (0.0, 0.05):
         writer = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": path}

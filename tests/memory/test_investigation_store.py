@@ -8,7 +8,7 @@ import pytest
 from glossator.errors import StorageError, UnknownNameError
 from glossator.memory.investigation_store import InvestigationStore
 from glossator.memory.ledger import Ledger
-from glossator.memory.ledger_tables import ADDED_IN
+from glossator.memory.ledger_tables import ADDED_IN, SCHEMA_VERSION
 from glossator.records import (
     DictionaryEvidence,
     Evidence,
@@ -27,8 +27,8 @@ def event(step: str, number: int, words: str = "w", kind: TraceKind = TraceKind.
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> InvestigationStore:
-    return InvestigationStore(Ledger.open(tmp_path / "l.sqlite"))
+def store(any_ledger: Ledger) -> InvestigationStore:
+    return InvestigationStore(any_ledger)
 
 
 def test_an_investigation_is_found_by_the_start_of_its_id(store: InvestigationStore) -> None:
@@ -97,7 +97,7 @@ def version_three(path: Path) -> None:
     with Ledger.open(path) as ledger:
         ledger.start_run("label", {})
     database = sqlite3.connect(path)
-    for table in ADDED_IN[4]:
+    for table in (*ADDED_IN[4], *ADDED_IN[5]):
         database.execute(f"DROP TABLE {table.__tablename__}")
     database.execute("DROP TRIGGER schema_versions_no_UPDATE")
     database.execute("UPDATE schema_versions SET version = 3 WHERE version > 3")
@@ -120,6 +120,6 @@ def test_a_ledger_of_version_three_takes_investigations(tmp_path: Path) -> None:
         assert ledger.counts().trace_events == ledger.counts().runs == 1
         ledger.check()
     with sqlite3.connect(path) as database:
-        assert database.execute("SELECT max(version) FROM schema_versions").fetchone() == (4,)
+        assert database.execute("SELECT max(version) FROM schema_versions").fetchone() == (SCHEMA_VERSION,)
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             database.execute("DELETE FROM trace_events")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_mock_engine
+from sqlalchemy import create_mock_engine, inspect
 from sqlalchemy.dialects import postgresql
 
 from glossator.errors import CorruptFileError, MissingExtraError, SettingsError, StorageError
@@ -115,13 +115,13 @@ def save_many(ledger: Ledger, run: str, count: int) -> None:
         ledger.save_card(run, *card(index))
 
 
-def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path / "sub" / "ledger.sqlite") as ledger:
+def test_what_is_saved_is_read_back(place: str) -> None:
+    with Ledger.open(place) as ledger:
         run = ledger.start_run("label", {"seed": 0}, "key")
         made, evidence = card(3)
         ledger.save_card(run, made, evidence)
         ledger.save_card(run, *card(5, text=None))
-    with Ledger.open(tmp_path / "sub" / "ledger.sqlite") as ledger:
+    with Ledger.open(place) as ledger:
         assert ledger.latest_card(ref(3)) == made
         assert ledger.latest_card(ref(4)) is None
         assert ledger.evidence(evidence[0].id) == evidence[0]
@@ -137,8 +137,8 @@ def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
         ledger.check()
 
 
-def test_storing_twice_stores_once_and_the_last_run_decides(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+def test_storing_twice_stores_once_and_the_last_run_decides(place: str) -> None:
+    with Ledger.open(place) as ledger:
         first, second = ledger.start_run("label", {}), ledger.start_run("label", {})
         assert ledger.save_card(first, *card(1)) == ledger.save_card(first, *card(1))
         counts = ledger.counts()
@@ -154,29 +154,25 @@ def test_storing_twice_stores_once_and_the_last_run_decides(tmp_path: Path) -> N
         assert [c.card for c in ledger.cards()] == [current]
 
 
-def test_facts_cannot_be_changed_or_deleted(tmp_path: Path) -> None:
-    path = tmp_path / "l.sqlite"
-    with Ledger.open(path) as ledger:
-        ledger.save_card(ledger.start_run("label", {}), *card(1))
-        ledger.save_evidence(ledger.start_run("effects", {}), card(2)[1])
-        CallStore(ledger).add([paid_call()])
-        add_investigation(ledger)
-        add_labelling_run(ledger)
-    database = sqlite3.connect(path)
-    tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type='table'")]
-    facts = [t for t in tables if not t.startswith("sqlite_")]
-    assert len(facts) == 19
-    for table in facts:
-        column = database.execute(f"SELECT name FROM pragma_table_info('{table}')").fetchone()[0]
-        statements = [f"DELETE FROM {table}", f"UPDATE {table} SET {column} = {column}"]
-        for statement in statements[: 1 if table in STATE_TABLES else 2]:
-            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-                database.execute(statement)
-    database.close()
+def test_facts_cannot_be_changed_or_deleted(any_ledger: Ledger) -> None:
+    any_ledger.save_card(any_ledger.start_run("label", {}), *card(1))
+    any_ledger.save_evidence(any_ledger.start_run("effects", {}), card(2)[1])
+    CallStore(any_ledger).add([paid_call()])
+    add_investigation(any_ledger)
+    add_labelling_run(any_ledger)
+    tables = inspect(any_ledger._engine).get_table_names()
+    assert sorted(tables) == sorted(Table.metadata.tables)
+    assert len(tables) == 19
+    for name in tables:
+        column = next(iter(Table.metadata.tables[name].columns)).name
+        statements = [f"DELETE FROM {name}", f"UPDATE {name} SET {column} = {column}"]
+        for statement in statements[: 1 if name in STATE_TABLES else 2]:
+            with pytest.raises(StorageError, match="append-only"), any_ledger.writing() as connection:
+                connection.exec_driver_sql(statement)
 
 
-def test_an_unknown_run_is_refused_whole(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+def test_an_unknown_run_is_refused_whole(place: str) -> None:
+    with Ledger.open(place) as ledger:
         with pytest.raises(StorageError):
             ledger.save_card("r-unknown", *card(1))
         assert ledger.counts().features == 0
@@ -252,9 +248,9 @@ def test_a_full_disk_keeps_what_was_stored(tmp_path: Path) -> None:
         assert ledger.counts().evidence == len(kept)
 
 
-def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+def test_numbers_that_are_not_finite_are_refused(place: str) -> None:
     made, evidence = card(1)
-    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+    with Ledger.open(place) as ledger:
         run = ledger.start_run("label", {})
         with pytest.raises(StorageError, match="not finite"):
             ledger.save_card(run, made.model_copy(update={"density": float("nan")}), evidence)
@@ -303,8 +299,8 @@ for index in range(int(sys.argv[3]), int(sys.argv[4])):
 """
 
 
-def _writer(path: Path, first: int, last: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", WRITER, str(Path(__file__).parent), str(path), str(first), str(last)]
+def _writer(place: str, first: int, last: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WRITER, str(Path(__file__).parent), place, str(first), str(last)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": _source()}
     )
@@ -316,18 +312,18 @@ def _source() -> str:
     return str(Path(glossator.__file__).parent.parent)
 
 
-def test_a_killed_writer_leaves_whole_features(tmp_path: Path) -> None:
-    path, chance = tmp_path / "l.sqlite", random.Random(0)
+def test_a_killed_writer_leaves_whole_features(place: str) -> None:
+    chance = random.Random(0)
     seen = 0
     for attempt in range(4):
-        writer = _writer(path, attempt * 1000, attempt * 1000 + 1000)
+        writer = _writer(place, attempt * 1000, attempt * 1000 + 1000)
         assert writer.stdout is not None
         writer.stdout.readline()  # it writes
         time.sleep(chance.uniform(0.0, 0.15))
         writer.send_signal(signal.SIGKILL)
         told = writer.stdout.read().count("\n") + 1
         assert writer.wait() == -signal.SIGKILL
-        with Ledger.open(path) as ledger:
+        with Ledger.open(place) as ledger:
             ledger.check()
             counts = ledger.counts()
             done = ledger.items_done("key")
@@ -340,13 +336,12 @@ def test_a_killed_writer_leaves_whole_features(tmp_path: Path) -> None:
             seen = counts.cards
 
 
-def test_two_processes_write_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "fresh.sqlite"
-    writers = [_writer(path, 0, 40), _writer(path, 20, 60)]
+def test_two_processes_write_at_once(place: str) -> None:
+    writers = [_writer(place, 0, 40), _writer(place, 20, 60)]
     outputs = [w.communicate(timeout=120)[0] for w in writers]
     assert [w.returncode for w in writers] == [0, 0]
     assert [len(o.split()) for o in outputs] == [40, 40]
-    with Ledger.open(path) as ledger:
+    with Ledger.open(place) as ledger:
         assert set(ledger.items_done("key")) == {str(ref(i)) for i in range(60)}
         assert ledger.counts().cards == 60
 

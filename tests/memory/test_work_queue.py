@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from glossator.errors import LeaseLost
@@ -11,7 +9,7 @@ from glossator.memory.run_figures import run_figures
 from glossator.memory.run_workers import Amount, RunWorkers
 from glossator.memory.work_queue import Ended, Lease, WorkQueue
 from glossator.records import ItemState, LlmSpending, RunEventKind
-from tests.memory.run_fixtures import HandClock, feature, opened, plan, started_run
+from tests.memory.run_fixtures import HandClock, feature, plan, started_run
 from tests.memory.test_ledger import card
 
 
@@ -38,125 +36,115 @@ def done(lease: Lease, value: float = 0.83) -> Ended:
     )
 
 
-def test_features_are_claimed_in_order_and_once(tmp_path: Path) -> None:
-    with opened(tmp_path) as ledger:
-        at = desk(ledger, 5)
-        first, second = at.worker(), at.worker()
-        held = [at.queue.claim(first, 2), at.queue.claim(second, 2), at.queue.claim(first, 2)]
-        assert [[lease.feature.index for lease in h] for h in held] == [[0, 1], [2, 3], [4]]
-        assert at.queue.claim(second, 3) == []
-        assert at.queue.counts().leased == 5
+def test_features_are_claimed_in_order_and_once(any_ledger: Ledger) -> None:
+    at = desk(any_ledger, 5)
+    first, second = at.worker(), at.worker()
+    held = [at.queue.claim(first, 2), at.queue.claim(second, 2), at.queue.claim(first, 2)]
+    assert [[lease.feature.index for lease in h] for h in held] == [[0, 1], [2, 3], [4]]
+    assert at.queue.claim(second, 3) == []
+    assert at.queue.counts().leased == 5
 
 
-def test_an_end_is_stored_with_its_card_and_read_back(tmp_path: Path) -> None:
-    with opened(tmp_path) as ledger:
-        at = desk(ledger, 2)
-        one, other = at.queue.claim(at.worker(), 2)
-        ended = [done(one), Ended(other, ItemState.FAILED, reason="endpoint unreachable", retryable=True)]
-        assert at.queue.end(ended) == [True, True]
-        items = list(at.queue.items())
-        assert [i.state for i in items] == [ItemState.DONE, ItemState.FAILED]
-        assert items[0].card == next(iter(ledger.items_done("w-full").values()))
-        assert items[0].spending == LlmSpending(calls=2, unscored={"malformed answer": 1})
-        assert (items[1].reason, items[1].retryable) == ("endpoint unreachable", True)
-        figures = run_figures(ledger, at.run)
-        assert figures.verdicts == {"accepted": 1}
-        assert figures.deciles == (0, 0, 0, 0, 0, 0, 0, 0, 1, 0)
-        assert figures.failures == {"endpoint unreachable": 1}
-        assert figures.unscored == {"malformed answer": 1}
-        assert figures.fresh[0].value == pytest.approx(0.83)
+def test_an_end_is_stored_with_its_card_and_read_back(any_ledger: Ledger) -> None:
+    at = desk(any_ledger, 2)
+    one, other = at.queue.claim(at.worker(), 2)
+    ended = [done(one), Ended(other, ItemState.FAILED, reason="endpoint unreachable", retryable=True)]
+    assert at.queue.end(ended) == [True, True]
+    items = list(at.queue.items())
+    assert [i.state for i in items] == [ItemState.DONE, ItemState.FAILED]
+    assert items[0].card == next(iter(any_ledger.items_done("w-full").values()))
+    assert items[0].spending == LlmSpending(calls=2, unscored={"malformed answer": 1})
+    assert (items[1].reason, items[1].retryable) == ("endpoint unreachable", True)
+    figures = run_figures(any_ledger, at.run)
+    assert figures.verdicts == {"accepted": 1}
+    assert figures.deciles == (0, 0, 0, 0, 0, 0, 0, 0, 1, 0)
+    assert figures.failures == {"endpoint unreachable": 1}
+    assert figures.unscored == {"malformed answer": 1}
+    assert figures.fresh[0].value == pytest.approx(0.83)
 
 
-def test_a_card_of_the_cheaper_variant_does_not_count_as_the_ordered_one(tmp_path: Path) -> None:
-    with opened(tmp_path) as ledger:
-        at = desk(ledger, 1)
-        (lease,) = at.queue.claim(at.worker(), 1)
-        at.queue.end([done(lease)._replace(variant=1)])
-        assert ledger.items_done("w-full") == {}
-        assert len(ledger.items_done("w-cheap")) == 1
+def test_a_card_of_the_cheaper_variant_does_not_count_as_the_ordered_one(any_ledger: Ledger) -> None:
+    at = desk(any_ledger, 1)
+    (lease,) = at.queue.claim(at.worker(), 1)
+    at.queue.end([done(lease)._replace(variant=1)])
+    assert any_ledger.items_done("w-full") == {}
+    assert len(any_ledger.items_done("w-cheap")) == 1
 
 
-def test_a_lost_workers_features_are_free_and_what_it_ends_late_is_dropped(tmp_path: Path) -> None:
-    with opened(tmp_path) as ledger:
-        at = desk(ledger, 2)
-        slow = at.worker()
-        late, _ = at.queue.claim(slow, 2)
-        at.clock.seconds += 61
-        assert at.workers.reap() == [slow]
-        taken = at.queue.claim(at.worker(), 1)[0]
-        assert (taken.feature, taken.attempt) == (late.feature, 2)
-        assert at.queue.end([done(late)]) == [False]
-        assert ledger.items_done("w-full") == {}
-        assert at.queue.end([done(taken)]) == [True]
-        with pytest.raises(LeaseLost):
-            at.queue.claim(slow, 1)
-        with pytest.raises(LeaseLost):
-            at.workers.beat(slow, Amount())
+def test_a_lost_workers_features_are_free_and_what_it_ends_late_is_dropped(any_ledger: Ledger) -> None:
+    at = desk(any_ledger, 2)
+    slow = at.worker()
+    late, _ = at.queue.claim(slow, 2)
+    at.clock.seconds += 61
+    assert at.workers.reap() == [slow]
+    taken = at.queue.claim(at.worker(), 1)[0]
+    assert (taken.feature, taken.attempt) == (late.feature, 2)
+    assert at.queue.end([done(late)]) == [False]
+    assert any_ledger.items_done("w-full") == {}
+    assert at.queue.end([done(taken)]) == [True]
+    with pytest.raises(LeaseLost):
+        at.queue.claim(slow, 1)
+    with pytest.raises(LeaseLost):
+        at.workers.beat(slow, Amount())
 
 
-def test_a_beat_keeps_the_lease_and_another_boot_ends_it(tmp_path: Path) -> None:
-    with opened(tmp_path) as ledger:
-        at = desk(ledger, 1)
-        worker = at.worker()
-        at.clock.seconds += 50
-        at.workers.beat(worker, Amount(), seconds=60.0)
-        at.clock.seconds += 50
-        assert at.workers.reap() == []
-        at.clock.boot, at.clock.seconds = "second", 3.0
-        assert at.workers.reap() == [worker]
+def test_a_beat_keeps_the_lease_and_another_boot_ends_it(any_ledger: Ledger) -> None:
+    at = desk(any_ledger, 1)
+    worker = at.worker()
+    at.clock.seconds += 50
+    at.workers.beat(worker, Amount(), seconds=60.0)
+    at.clock.seconds += 50
+    assert at.workers.reap() == []
+    at.clock.boot, at.clock.seconds = "second", 3.0
+    assert at.workers.reap() == [worker]
 
 
-def test_a_worker_that_ends_gives_back_what_it_holds(tmp_path: Path) -> None:
-    with opened(tmp_path) as ledger:
-        at = desk(ledger, 2)
-        worker = at.worker()
-        at.queue.claim(worker, 2)
-        at.workers.end(worker, Amount(), "asked to stop")
-        assert at.queue.counts().planned == 2
-        kinds = [e.event.kind for e in LabellingRunStore(ledger).events(at.run)]
-        assert kinds == [RunEventKind.STARTED, RunEventKind.WORKER_STARTED, RunEventKind.WORKER_ENDED]
+def test_a_worker_that_ends_gives_back_what_it_holds(any_ledger: Ledger) -> None:
+    at = desk(any_ledger, 2)
+    worker = at.worker()
+    at.queue.claim(worker, 2)
+    at.workers.end(worker, Amount(), "asked to stop")
+    assert at.queue.counts().planned == 2
+    kinds = [e.event.kind for e in LabellingRunStore(any_ledger).events(at.run)]
+    assert kinds == [RunEventKind.STARTED, RunEventKind.WORKER_STARTED, RunEventKind.WORKER_ENDED]
 
 
-def test_two_runs_under_one_work_key_never_do_a_feature_twice(tmp_path: Path) -> None:
-    with opened(tmp_path) as ledger:
-        clock = HandClock()
-        ours, theirs = desk(ledger, 3, clock), desk(ledger, 3, clock)
-        worker = ours.worker()
-        mine = ours.queue.claim(worker, 1)
-        other = theirs.worker()
-        assert [lease.feature.index for lease in theirs.queue.claim(other, 2)] == [1, 2]
-        assert theirs.queue.claim(other, 1) == []
-        ours.queue.end([done(mine[0])])
-        assert theirs.queue.claim(other, 1) == []
-        skipped = next(iter(theirs.queue.items()))
-        assert skipped.state is ItemState.SKIPPED
-        assert ours.run in skipped.reason
-        assert skipped.card is not None
+def test_two_runs_under_one_work_key_never_do_a_feature_twice(any_ledger: Ledger) -> None:
+    clock = HandClock()
+    ours, theirs = desk(any_ledger, 3, clock), desk(any_ledger, 3, clock)
+    worker = ours.worker()
+    mine = ours.queue.claim(worker, 1)
+    other = theirs.worker()
+    assert [lease.feature.index for lease in theirs.queue.claim(other, 2)] == [1, 2]
+    assert theirs.queue.claim(other, 1) == []
+    ours.queue.end([done(mine[0])])
+    assert theirs.queue.claim(other, 1) == []
+    skipped = next(iter(theirs.queue.items()))
+    assert skipped.state is ItemState.SKIPPED
+    assert ours.run in skipped.reason
+    assert skipped.card is not None
 
 
-def test_a_run_does_not_wait_for_a_run_whose_worker_is_dead(tmp_path: Path) -> None:
-    with opened(tmp_path) as ledger:
-        clock = HandClock()
-        ours, theirs = desk(ledger, 1, clock), desk(ledger, 1, clock)
-        theirs.queue.claim(theirs.worker(), 1)
-        clock.seconds += 100
-        assert len(ours.queue.claim(ours.worker(), 1)) == 1
+def test_a_run_does_not_wait_for_a_run_whose_worker_is_dead(any_ledger: Ledger) -> None:
+    clock = HandClock()
+    ours, theirs = desk(any_ledger, 1, clock), desk(any_ledger, 1, clock)
+    theirs.queue.claim(theirs.worker(), 1)
+    clock.seconds += 100
+    assert len(ours.queue.claim(ours.worker(), 1)) == 1
 
 
-def test_failed_features_are_planned_again_as_far_as_it_could_help(tmp_path: Path) -> None:
-    with opened(tmp_path) as ledger:
-        at = desk(ledger, 2)
-        leases = at.queue.claim(at.worker(), 2)
-        at.queue.end([Ended(x, ItemState.FAILED, reason="r", retryable=i == 0) for i, x in enumerate(leases)])
-        assert at.queue.plan_failed_again() == 1
-        assert at.queue.counts().failed == 1
-        assert at.queue.plan_failed_again(hopeless=True) == 1
+def test_failed_features_are_planned_again_as_far_as_it_could_help(any_ledger: Ledger) -> None:
+    at = desk(any_ledger, 2)
+    leases = at.queue.claim(at.worker(), 2)
+    at.queue.end([Ended(x, ItemState.FAILED, reason="r", retryable=i == 0) for i, x in enumerate(leases)])
+    assert at.queue.plan_failed_again() == 1
+    assert at.queue.counts().failed == 1
+    assert at.queue.plan_failed_again(hopeless=True) == 1
 
 
-def test_what_is_skipped_at_the_start_is_never_claimed(tmp_path: Path) -> None:
-    with opened(tmp_path) as ledger:
-        items = [PlannedItem(feature(0), 1.0, skip="dead"), PlannedItem(feature(1), 0.5)]
-        run = LabellingRunStore(ledger).create(plan(), items)
-        at = Desk(ledger, run, HandClock())
-        assert [lease.feature.index for lease in at.queue.claim(at.worker(), 5)] == [1]
-        assert run_figures(ledger, run).skipped == {"dead": 1}
+def test_what_is_skipped_at_the_start_is_never_claimed(any_ledger: Ledger) -> None:
+    items = [PlannedItem(feature(0), 1.0, skip="dead"), PlannedItem(feature(1), 0.5)]
+    run = LabellingRunStore(any_ledger).create(plan(), items)
+    at = Desk(any_ledger, run, HandClock())
+    assert [lease.feature.index for lease in at.queue.claim(at.worker(), 5)] == [1]
+    assert run_figures(any_ledger, run).skipped == {"dead": 1}
