@@ -250,3 +250,38 @@ def test_workers_that_died_are_free_again_when_the_run_goes_on(
     assert run(["run", "resume", *flags]) == 0
     assert RunEventKind.WORKER_LOST in kinds(home, identity)
     assert RunStatus.model_validate(lines(capsys)[-1]).counts.left == 0
+
+
+def test_a_report_is_written_at_the_end_and_again_when_asked(
+    work: ScriptedWork, flags: list[str], home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["run", "start", "--features", FEATURES, *flags]) == 0
+    first, folder = latest(home), home / "runs" / latest(home)
+    assert {"report.html", "report.md", "status.json"} <= {p.name for p in folder.iterdir()}
+    assert run(["run", "start", "--features", FEATURES, "--force", *flags]) == 0
+    capsys.readouterr()
+    out = tmp_path / "out"
+    command = ["run", "report", first, "--out", str(out), "--export", "csv", "--compare"]
+    with ledger_of(home) as ledger:
+        other = next(s.id for s in LabellingRunStore(ledger).all() if s.id != first)
+    assert run([*command, other, *flags]) == 0
+    said = capsys.readouterr()
+    assert "report.html" in said.out
+    assert other in (out / "report.md").read_text()
+    assert list((out / "csv").glob("*.csv"))
+    assert run(["run", "report", first, "--json", *flags]) == 0
+    assert lines(capsys)[0]["run"] == first
+
+
+def test_reports_that_cannot_be_meant(
+    work: ScriptedWork, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["run", "start", "--features", "0", *flags]) == 0
+    capsys.readouterr()
+    for arguments, said in (
+        (["--export", "xml"], "'neuronpedia'"),
+        (["--compare", "r-none"], "there is no labelling run 'r-none'"),
+        (["r-none"], "there is no labelling run 'r-none'"),
+    ):
+        assert run(["run", "report", *arguments, *flags]) == 2
+        assert said in capsys.readouterr().err
