@@ -11,9 +11,10 @@ import pytest
 
 from glossator.cli import run
 from glossator.errors import EndpointError
+from glossator.memory.imported_store import store_imported
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.work_queue import WorkQueue
-from glossator.records import ItemState, RunEvent, RunEventKind, RunStatus
+from glossator.records import FeatureNames, ImportedLabel, ItemState, RunEvent, RunEventKind, RunStatus
 from tests.shell.run_fixtures import (
     ScriptedWork,
     install,
@@ -202,6 +203,7 @@ def test_one_coordinator_at_a_time(
         (["start", "--features", "0", "--until", "25:00"], "such as 07:00"),
         (["start", "--features", "0", "--until", "2020-01-01T07:00"], "is over"),
         (["start", "--features", "0", "--budget", "2usd"], "needs a model"),
+        (["start", "--features", "0", "--labels-from", "nobody"], "no labels by 'nobody'"),
         (["status"], "there is no labelling run yet"),
         (["watch", "r-1"], "there is no labelling run yet"),
         (["resume"], "there is no labelling run yet"),
@@ -285,3 +287,27 @@ def test_reports_that_cannot_be_meant(
     ):
         assert run(["run", "report", *arguments, *flags]) == 2
         assert said in capsys.readouterr().err
+
+
+def test_labels_of_others_are_scored_by_a_run(
+    project: list[str], flags: list[str], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    with ledger_of(home) as ledger:
+        labels = [
+            ImportedLabel(feature=i, text=f"the word river {i}", author="them:model", source="x")
+            for i in range(6)
+        ]
+        store_imported(ledger, FeatureNames("tiny-llama", "1-neurons"), labels)
+    assert run(["run", "start", "--features", FEATURES, "--labels-from", "them:model", *flags]) == 0
+    (said,) = lines(capsys)
+    assert said["skipped"]["no label by them:model"] > 0
+    with ledger_of(home) as ledger:
+        done = [i for i in WorkQueue(ledger, said["run"]).items() if i.state is ItemState.DONE]
+        assert done
+        for item in done:
+            card = ledger.latest_card(item.feature)
+            assert card is not None
+            assert card.explanation is not None
+            assert card.explanation.text == f"the word river {item.feature.index}"
