@@ -76,7 +76,7 @@ def discovery_section(report: RunReport) -> Section:
         f" {number(found.q)}: on average at most {number(found.expected_false, 1)} of these would be labels"
         " that detect no better than those of other features do.",
         f"{count(found.tested)} labels were tested, rejected ones among them, since all of them had the"
-        " chance to be accepted. Each was held against the largest of a coin, of what labels of other features"
+        " chance to be accepted. Each was held against the largest of a coin, of what labels of others"
         " reach on its own windows, and of what they reach on average over the run.",
         "The test draws signs of documents anew, since windows of one document are not independent. Where a"
         " reader might have stopped early, p is multiplied by the number of looks at which it might have. The"
