@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glossator.commands.result_output import JsonFlag, note, wants_json
-from glossator.commands.run_start import BUDGET_HELP, NOTIFY_HELP, UNTIL_HELP, DetachFlag, go
+from glossator.commands.run_start import BUDGET_HELP, NOTIFY_HELP, UNTIL_HELP, DetachFlag, RayFlag, go
 from glossator.commands.settings_flags import with_settings
 
 if TYPE_CHECKING:
@@ -59,11 +59,13 @@ def resume_command(
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=256, help="Worker processes.")] = None,
     notify: Annotated[str | None, typer.Option(metavar="CMD", help=NOTIFY_HELP)] = None,
+    ray: RayFlag = None,
     detach: DetachFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Go on with a run exactly where it is; its budget, time and workers may be changed."""
     from glossator.agents.llm_calls.budget import Limits
+    from glossator.records import RunState
     from glossator.run_folder import RunFolder
     from glossator.run_launch import note_start
     from glossator.run_settings import run_settings
@@ -81,11 +83,13 @@ def resume_command(
         _refuse_what_cannot_go_on(store, run, changes)
         settings = run_settings(store.plan(run), effective)
         if RunFolder.of(effective.settings.home, run).is_held():
-            note_start(store, run, changes)
+            _refuse_what_needs_a_start(run, changes)
+            if changes or store.state(run) is not RunState.RUNNING:
+                note_start(store, run, changes)
             note(f"{run} goes on; watch it with: glossator run watch {run}")
             return
     with OpenedSession(settings) as session:
-        go(session, run, changes, detached=detach, machine=wants_json(as_json))
+        go(session, run, changes, detached=detach, machine=wants_json(as_json), ray=ray)
 
 
 @with_settings
@@ -129,6 +133,18 @@ def _asked(session: Session, identity: str | None, kind: RunEventKind, words: st
         raise UserError(f"the run {run} is {state.value} already: see glossator run status {run}")
     store.note(run, RunEvent(kind=kind, words=words))
     return run
+
+
+def _refuse_what_needs_a_start(run: str, changes: dict[str, Any]) -> None:
+    """Workers that live keep to the budget that they began with."""
+    from glossator.errors import UserError
+
+    late = [f"--{name}" for name in ("budget", "workers", "notify") if name in changes]
+    if late:
+        raise UserError(
+            f"the run {run} is going on, and {' and '.join(late)} can be changed at a start alone: "
+            f"glossator run stop {run}, and when it has ended resume it"
+        )
 
 
 def _refuse_what_cannot_go_on(store: LabellingRunStore, run: str, changes: dict[str, Any]) -> None:
