@@ -42,7 +42,7 @@ class BootClock:
 
     def now(self, connection: Connection) -> Moment:
         """The present moment, the same for all processes of this machine."""
-        return Moment(boot_id(), _since_boot())
+        return Moment(boot_id(), seconds_since_boot())
 
 
 class ServerClock:
@@ -73,7 +73,8 @@ def boot_id() -> str:
         return "unknown"
 
 
-def _since_boot() -> float:
+def seconds_since_boot() -> float:
+    """On a clock that all processes of this machine share, and nobody sets."""
     # Unlike CLOCK_MONOTONIC it goes on while a laptop sleeps, which is when leases should run out.
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)

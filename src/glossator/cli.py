@@ -26,6 +26,7 @@ from glossator.commands.investigations import investigations_app
 from glossator.commands.label import label_command
 from glossator.commands.memory import memory_app
 from glossator.commands.models import models_command
+from glossator.commands.run import app as run_app
 from glossator.commands.sae import app as sae_app
 from glossator.commands.search import search_command
 from glossator.commands.show import show_command
@@ -84,6 +85,7 @@ app.command("chat")(chat_command)
 app.add_typer(index_app, name="index")
 app.add_typer(investigations_app, name="investigations")
 app.add_typer(memory_app, name="memory")
+app.add_typer(run_app, name="run")
 app.add_typer(sae_app, name="sae")
 app.command("config")(config_command)
 

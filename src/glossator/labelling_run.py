@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import glossator
 from glossator.errors import SettingsError
-from glossator.records import FeatureCard, FeatureRef, content_id
+from glossator.records import Depth, FeatureCard, FeatureRef, content_id
 from glossator.session import Session
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class LabellingRun:
         self._session, self._index, self._features, self._plan = session, index, features, plan
         self._causal = causal
         self._names = session.names()
-        self._key = _work_key(session, index, plan, causal=causal)
+        self._key = work_key(session, index, plan, causal=causal)
         done = {} if force else session.ledger().items_done(self._key)
         wanted = {str(self._ref(i)) for i in features}
         kept = [card for name, card in done.items() if name in wanted]
@@ -132,8 +132,28 @@ def _worth_repeating(card: FeatureCard) -> bool:
     return card.spending is not None and not ENDPOINT_FAILURES.isdisjoint(card.spending.unscored)
 
 
-def _work_key(session: Session, index: ActivationIndex, plan: LlmPlan | None, *, causal: bool) -> str:
-    """What decides a label, apart from the feature."""
+def work_key(
+    session: Session,
+    index: ActivationIndex,
+    plan: LlmPlan | None,
+    *,
+    causal: bool,
+    depth: Depth = Depth.LABEL,
+    half_width: float | None = None,
+    labels_from: str = "",
+) -> str:
+    """What decides a label, apart from the feature: what is done under one key is not done again.
+
+    Args:
+        session: the settings.
+        index: what it is measured on.
+        plan: what models are asked; None without any.
+        causal: whether features are turned up and down as well.
+        depth: how thoroughly.
+        half_width: where reading stops, if not at the usual width.
+        labels_from: whose imported labels are scored; empty where new ones are written.
+
+    """
     from glossator.agents.embedded_analyst.analyst import AUTHOR
     from glossator.prompts.prompt_file import all_prompts
 
@@ -148,4 +168,10 @@ def _work_key(session: Session, index: ActivationIndex, plan: LlmPlan | None, *,
         work |= {"llm": plan.work(session.settings), "prompts": prompts}
     if causal:
         work |= {"causal": True, "seed": session.settings.seed}
+    if depth is not Depth.LABEL:
+        work |= {"depth": depth.value, "seed": session.settings.seed}
+    if half_width is not None:
+        work["half_width"] = half_width
+    if labels_from:
+        work["labels_from"] = labels_from
     return content_id("w", work)

@@ -182,10 +182,10 @@ def _read_file(file: Path) -> dict[str, object]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"the settings in {str(file)!r} cannot be read: {error}") from error
     _refuse_unknown(content, str(file))
-    return {key: _beside(file, key, value) for key, value in content.items()}
+    return {key: beside(file, key, value) for key, value in content.items()}
 
 
-def _beside(file: Path, key: str, value: object) -> object:
+def beside(file: Path, key: str, value: object) -> object:
     """Paths in a file of settings are relative to that file, wherever the command is run."""
     if not isinstance(value, str):
         return value

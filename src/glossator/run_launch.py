@@ -1,0 +1,163 @@
+"""Labelling runs begun, gone on with, found by their ids, and sent to the background."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from glossator.agents.run_work.worker_end import WorkerEnd
+from glossator.errors import StorageError, UnknownNameError, UserError, listed
+from glossator.memory.labelling_runs import LabellingRunStore
+from glossator.records import RunEvent, RunEventKind, RunState
+from glossator.run_coordinator import Conducted, Coordinator, Interruption, catching_signals
+from glossator.run_folder import RunFolder
+from glossator.run_placement import InThisProcess, LocalProcesses, Placement, WorkerOutcome
+from glossator.run_settings import read_settings, settings_text
+from glossator.session import Session
+from glossator.settings import Settings
+
+_FIRST_SECONDS = 1.0
+"""How long a detached run is looked at before the command returns: bad luck shows at once."""
+
+
+class RunOrders(NamedTuple):
+    """What a coordinator of its own process is told."""
+
+    settings: Settings
+    changes: dict[str, JsonValue]
+    """Of the plan: budget, until, workers, notify; only what is given anew."""
+
+    def text(self) -> str:
+        """For a pipe: it may hold a password."""
+        return json.dumps({"settings": settings_text(self.settings), "changes": self.changes})
+
+    @classmethod
+    def read(cls, text: str) -> RunOrders:
+        """What `text` wrote; raises `SettingsError` if it is no such text."""
+        try:
+            content = json.loads(text)
+            settings, changes = str(content["settings"]), dict(content["changes"])
+        except (ValueError, KeyError, TypeError):
+            settings, changes = text, {}
+        return cls(read_settings(settings), changes)
+
+
+def find_run(store: LabellingRunStore, identity: str | None) -> str:
+    """The run that `identity` begins the name of; the latest where it is None.
+
+    Raises:
+        UnknownNameError: there is none, or it could be several.
+
+    """
+    known = [stored.id for stored in store.all()]
+    if not known:
+        raise UnknownNameError("there is no labelling run yet: glossator run start --features all")
+    if identity is None:
+        return known[0]
+    found = [name for name in known if name == identity] or [n for n in known if n.startswith(identity)]
+    if not found:
+        raise UnknownNameError(f"there is no labelling run {identity!r}: known are {listed(known)}")
+    if len(found) > 1:
+        raise UnknownNameError(f"{identity!r} could be {listed(found)}: write more of it")
+    return found[0]
+
+
+def conduct_run(
+    session: Session, run: str, changes: Mapping[str, JsonValue], placement: Placement | None = None
+) -> Conducted:
+    """Start `run`, or go on with it, and stay until it ends; `changes` are those of its plan.
+
+    Raises:
+        BusyError: another process of this machine conducts it.
+        UserError: nothing is left to do.
+
+    """
+    from glossator.run_report_files import write_run_report
+
+    store, interruption = LabellingRunStore(session.ledger()), Interruption()
+    folder = RunFolder.of(session.settings.home, run)
+    with folder.held(run):
+        note_start(store, run, changes)
+        workers = store.plan(run).workers
+        coordinator = Coordinator(
+            session,
+            run,
+            placement or local_placement(session.settings, workers),
+            workers,
+            interruption,
+            report=write_run_report,
+        )
+        put_back = catching_signals(interruption)
+        try:
+            return coordinator.conduct()
+        finally:
+            put_back()
+
+
+def note_start(store: LabellingRunStore, run: str, changes: Mapping[str, JsonValue]) -> None:
+    """Note that `run` begins or goes on; raises `UserError` where nothing is left to do."""
+    from glossator.memory.work_queue import WorkQueue
+
+    counts = WorkQueue(store.ledger, run).counts()
+    if counts.left == 0 and store.state(run) is RunState.FINISHED:
+        raise UserError(
+            f"the run {run} is finished, and nothing is left to do: {counts.done} done, {counts.failed} "
+            f"failed, {counts.skipped} skipped (glossator run retry-failed {run} plans failed ones again)"
+        )
+    begun = bool(store.events(run, RunEventKind.STARTED))
+    words = "it goes on" if begun else "it was ordered"
+    said = ", ".join(f"{key} {value}" for key, value in changes.items())
+    event = RunEvent(
+        kind=RunEventKind.STARTED, words=f"{words} with {said}" if said else words, payload=dict(changes)
+    )
+    store.note(run, event)
+
+
+def local_placement(settings: Settings, workers: int) -> Placement:
+    """One worker here, or several as processes of this machine."""
+    return InThisProcess(settings, work_here) if workers == 1 else LocalProcesses(settings)
+
+
+def work_here(run: str, settings: Settings, stop: threading.Event) -> WorkerOutcome:
+    """Work on `run` in this thread, until there is a reason to end."""
+    from glossator.commands.result_output import note
+    from glossator.run_worker import work_on
+
+    ended: WorkerEnd = work_on(run, settings, stop=stop, say=note)
+    return WorkerOutcome(ended.why, ended.words)
+
+
+def detach(settings: Settings, run: str, changes: Mapping[str, JsonValue]) -> RunFolder:
+    """Conduct `run` in a session of its own, which outlives this terminal; returns where its files are.
+
+    Raises:
+        BusyError: another process conducts it.
+        StorageError: it ended at once; the message says what it said.
+
+    """
+    folder = RunFolder.of(settings.home, run)
+    with folder.held(run):
+        pass
+    with folder.log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "glossator", "run", "conduct", run],
+            stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    try:
+        process.communicate(RunOrders(settings, dict(changes)).text().encode(), timeout=_FIRST_SECONDS)
+    except subprocess.TimeoutExpired:
+        return folder
+    if process.returncode:
+        raise StorageError(f"the run {run} ended at once: {_last_lines(folder)}")
+    return folder
+
+
+def _last_lines(folder: RunFolder, lines: int = 3) -> str:
+    said: Sequence[str] = folder.log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return " / ".join(said[-lines:]) or f"see {str(folder.log)!r}"

@@ -1,0 +1,252 @@
+"""`glossator run`: ordered, conducted in this process, watched, paused, gone on with."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glossator.cli import run
+from glossator.errors import EndpointError
+from glossator.memory.labelling_runs import LabellingRunStore
+from glossator.memory.work_queue import WorkQueue
+from glossator.records import ItemState, RunEvent, RunEventKind, RunStatus
+from tests.shell.run_fixtures import (
+    ScriptedWork,
+    install,
+    kinds,
+    latest,
+    ledger_of,
+    own_ledger,
+    standing_project,
+)
+
+FEATURES = "0-9"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return standing_project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedWork:
+    monkeypatch.chdir(tmp_path)
+    scripted = ScriptedWork()
+    install(scripted, monkeypatch)
+    return scripted
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def flags(project: list[str], home: Path) -> list[str]:
+    return own_ledger(project, home)
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_run_is_conducted_to_its_end_and_stands_in_its_status_file(
+    work: ScriptedWork, flags: list[str], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["run", "start", "--features", FEATURES, *flags]) == 0
+    (said,) = lines(capsys)
+    status = RunStatus.model_validate(said)
+    assert status.state.value == "finished"
+    assert status.counts.total == 10
+    assert status.counts.done == len(work.did) > 0
+    assert status.counts.done + status.counts.skipped == 10
+    written = RunStatus.model_validate_json((home / "runs" / status.run / "status.json").read_text())
+    assert written.counts == status.counts
+    assert written.seconds_left == 0.0
+    assert written.will_finish == status.counts.done
+    assert sum(written.score_deciles) == status.counts.done
+    assert kinds(home, status.run)[0] is RunEventKind.STARTED
+    assert kinds(home, status.run).count(RunEventKind.FINISHED) == 1
+
+    assert run(["run", "status", status.run[:5], "--json", *flags]) == 0
+    assert lines(capsys)[0]["counts"]["done"] == status.counts.done
+    assert run(["run", "watch", *flags]) == 0
+    assert "finished" in capsys.readouterr().out
+    assert run(["run", "list", *flags]) == 0
+    assert [one["run"] for one in lines(capsys)] == [status.run]
+
+
+def test_what_was_labelled_before_is_skipped_with_its_card_unless_forced(
+    work: ScriptedWork, flags: list[str], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["run", "start", "--features", FEATURES, *flags]) == 0
+    first, did = latest(home), len(work.did)
+    assert run(["run", "start", "--features", FEATURES, *flags]) == 0
+    assert len(work.did) == did
+    with ledger_of(home) as ledger:
+        again = next(s.id for s in LabellingRunStore(ledger).all() if s.id != first)
+        items = list(WorkQueue(ledger, again).items())
+    skipped = [i for i in items if first in i.reason]
+    assert len(skipped) == did
+    assert all(i.state is ItemState.SKIPPED and i.card for i in skipped)
+    assert run(["run", "start", "--features", FEATURES, "--force", *flags]) == 0
+    assert len(work.did) == 2 * did
+
+
+def test_an_endpoint_that_fails_ends_it_with_5_and_resume_goes_on(
+    work: ScriptedWork, flags: list[str], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails_later(feature: int) -> None:
+        if len(work.did) >= 2:
+            raise EndpointError("the endpoint of 'm' gave no answer")
+
+    work.before = fails_later
+    assert run(["run", "start", "--features", FEATURES, *flags]) == 5
+    identity = latest(home)
+    said = capsys.readouterr().err
+    assert "gave no answer" in said
+    assert f"glossator run resume {identity}" in said
+
+    assert run(["run", "start", "--features", FEATURES, *flags]) == 2
+    assert f"run resume {identity}" in capsys.readouterr().err
+    work.before = lambda _: None
+    assert run(["run", "resume", "--until", "+8h", *flags]) == 0
+    status = RunStatus.model_validate(lines(capsys)[-1])
+    assert status.counts.left == 0
+    assert status.until
+    assert len(set(work.did)) == len(work.did) == status.counts.done
+
+
+def test_stopping_ends_it_with_1_and_pausing_lets_it_rest(
+    work: ScriptedWork, flags: list[str], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[int] = []
+
+    def stop_at_first(feature: int) -> None:
+        if not asked:
+            asked.append(run(["run", "stop", *flags]))
+
+    work.before = stop_at_first
+    assert run(["run", "start", "--features", FEATURES, *flags]) == 1
+    assert asked == [0]
+    assert "was stopped" in capsys.readouterr().err
+    assert run(["run", "stop", *flags]) == 2
+    assert run(["run", "pause", *flags]) == 2
+    assert "is stopped already" in capsys.readouterr().err
+    assert run(["run", "resume", *flags]) == 0
+    assert run(["run", "pause", *flags]) == 2
+    assert run(["run", "resume", *flags]) == 2
+    assert "nothing left to do" in capsys.readouterr().err
+
+
+def test_the_time_ordered_is_kept(
+    work: ScriptedWork, flags: list[str], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work.before = lambda _: time.sleep(0.4)
+    assert run(["run", "start", "--features", "0-39", "--until", "+2s", *flags]) == 1
+    assert "time ordered" in capsys.readouterr().err
+    assert run(["run", "resume", *flags]) == 2
+    assert "--until LATER" in capsys.readouterr().err
+    work.before = lambda _: None
+    assert run(["run", "resume", "--until", "never", *flags]) == 0
+
+
+def test_failed_features_are_planned_again(
+    work: ScriptedWork, flags: list[str], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(feature: int) -> None:
+        raise RuntimeError("made up")
+
+    work.before = fails
+    assert run(["run", "start", "--features", FEATURES, *flags]) == 0
+    (said,) = lines(capsys)
+    assert said["failures"] == {"RuntimeError: made up": said["counts"]["failed"]}
+    assert run(["run", "retry-failed", *flags]) == 0
+    assert "0 features" in capsys.readouterr().err
+    assert run(["run", "retry-failed", "--all", *flags]) == 0
+    assert "run resume" in capsys.readouterr().err
+    work.before = lambda _: None
+    assert run(["run", "resume", *flags]) == 0
+    (said,) = lines(capsys)
+    assert said["counts"]["done"] == len(work.did) > 0
+
+
+def test_one_coordinator_at_a_time(
+    work: ScriptedWork, flags: list[str], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[str] = []
+
+    def look(feature: int) -> None:
+        if not seen:
+            run(["run", "resume", *flags])
+            seen.append(capsys.readouterr().err)
+
+    work.before = look
+    assert run(["run", "start", "--features", FEATURES, *flags]) == 0
+    assert "goes on; watch it" in seen[0]
+    assert len(set(work.did)) == len(work.did)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["start", "--features", "9-2"], "backwards"),
+        (["start", "--features", "random:x"], "random:500"),
+        (["start", "--features", "99999"], "there is no feature"),
+        (["start", "--features", "0", "--depth", "deep"], "'investigate', 'label'"),
+        (["start", "--features", "0", "--order", "best"], "'promising'"),
+        (["start", "--features", "0", "--until", "25:00"], "such as 07:00"),
+        (["start", "--features", "0", "--until", "2020-01-01T07:00"], "is over"),
+        (["start", "--features", "0", "--budget", "2usd"], "needs a model"),
+        (["status"], "there is no labelling run yet"),
+        (["watch", "r-1"], "there is no labelling run yet"),
+        (["resume"], "there is no labelling run yet"),
+        (["pause"], "there is no labelling run yet"),
+        (["retry-failed"], "there is no labelling run yet"),
+    ],
+)
+def test_what_cannot_be_meant(
+    work: ScriptedWork, flags: list[str], arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["run", *arguments, *flags]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_unknown_id_names_those_known(
+    work: ScriptedWork, flags: list[str], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["run", "start", "--features", "0", *flags]) == 0
+    for command in ("status", "watch", "pause", "resume", "stop", "retry-failed"):
+        assert run(["run", command, "r-nothing", *flags]) == 2
+        assert latest(home) in capsys.readouterr().err
+
+
+def test_workers_that_died_are_free_again_when_the_run_goes_on(
+    work: ScriptedWork, flags: list[str], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import socket
+    import subprocess
+    import sys
+
+    from glossator.memory.run_workers import RunWorkers
+
+    def stop(feature: int) -> None:
+        run(["run", "stop", *flags])
+
+    work.before = stop
+    assert run(["run", "start", "--features", FEATURES, *flags]) == 1
+    identity = latest(home)
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    with ledger_of(home) as ledger:
+        worker = RunWorkers(ledger, identity).begin(socket.gethostname(), process.pid)
+        assert WorkQueue(ledger, identity).claim(worker, 2)
+        LabellingRunStore(ledger).note(identity, RunEvent(kind=RunEventKind.STOPPED, words=""))
+    work.before = lambda _: None
+    assert run(["run", "resume", *flags]) == 0
+    assert RunEventKind.WORKER_LOST in kinds(home, identity)
+    assert RunStatus.model_validate(lines(capsys)[-1]).counts.left == 0
