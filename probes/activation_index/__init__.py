@@ -13,10 +13,12 @@ from glossator.probes.activation_index.build import build_index, identity_of
 from glossator.probes.activation_index.identity import IndexIdentity
 from glossator.probes.activation_index.progress import BuildProgress
 from glossator.probes.activation_index.reader import ActivationIndex
+from glossator.probes.activation_index.shard_encoders import ShardEncoder
 from glossator.probes.activation_index.statistics import FeatureStatistics
 from glossator.probes.activation_index.summary import IndexSummary, summarise
 
 __all__ = [
     "build_index", "identity_of", "summarise",
     "ActivationIndex", "BuildProgress", "FeatureStatistics", "IndexIdentity", "IndexSummary",
+    "ShardEncoder",
 ]  # fmt: skip

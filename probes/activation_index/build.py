@@ -9,12 +9,12 @@ on where it stopped and ends with the same bytes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from glossator.errors import CorruptFileError, SettingsError
 from glossator.probes.activation_index.build_lock import building_in
-from glossator.probes.activation_index.encoding import encode_shard, shard_positions, site_dtype
+from glossator.probes.activation_index.encoding import shard_positions, site_dtype
 from glossator.probes.activation_index.identity import IndexIdentity
 from glossator.probes.activation_index.manifest import (
     Layout,
@@ -23,9 +23,10 @@ from glossator.probes.activation_index.manifest import (
     StoredSplit,
     read_manifest,
 )
-from glossator.probes.activation_index.progress import BuildProgress
+from glossator.probes.activation_index.progress import NEXT_STEP, BuildProgress
 from glossator.probes.activation_index.reader import ActivationIndex
-from glossator.probes.activation_index.shard import Shard, ShardPlace, write_shard
+from glossator.probes.activation_index.shard import Shard, ShardPlace
+from glossator.probes.activation_index.shard_encoders import InOrder, ShardEncoder
 from glossator.probes.activation_index.shard_plan import plan_shards
 from glossator.probes.activation_index.statistics import STATISTICS, gather, write_statistics
 from glossator.probes.activation_index.stored_vocabulary import VOCABULARY, write_vocabulary
@@ -52,6 +53,7 @@ def build_index(
     batch_tokens: int = 2048,
     shard_blocks: int | None = None,
     progress: Report | None = None,
+    encoder: ShardEncoder | None = None,
 ) -> ActivationIndex:
     """Build the index of `dictionary` over `documents` in the folder `path`, or finish or repair it.
 
@@ -65,6 +67,7 @@ def build_index(
         batch_tokens: tokens of one forward pass.
         shard_blocks: size of a shard in blocks of 65,536 positions; None to choose.
         progress: called after every batch.
+        encoder: who encodes the shards; by default this process.
 
     Raises:
         CorpusError: the corpus is empty, malformed or too small.
@@ -85,7 +88,7 @@ def build_index(
     except OSError as exc:
         raise unwritable(path, exc) from exc
     with building_in(path):
-        build = _Build(path, subject, dictionary, progress or (lambda _: None))
+        build = _Build(path, subject, dictionary, progress or (lambda _: None), encoder)
         build.run(documents, surveyed, identity, batch_tokens, shard_blocks)
     return ActivationIndex.open(path, identity)
 
@@ -145,9 +148,15 @@ class _Build:
     """One run of a build, under the folder's lock."""
 
     def __init__(
-        self, folder: Path, subject: ReadableSubject, dictionary: Dictionary, report: Report
+        self,
+        folder: Path,
+        subject: ReadableSubject,
+        dictionary: Dictionary,
+        report: Report,
+        encoder: ShardEncoder | None,
     ) -> None:
         self._folder, self._subject, self._dictionary, self._report = folder, subject, dictionary, report
+        self._encoder = encoder or InOrder(subject, dictionary)
 
     def run(
         self,
@@ -227,35 +236,48 @@ class _Build:
         return SplitTokens(self._folder, split, self._subject.vocabulary)
 
     def _stored_shards(self, manifest: Manifest) -> dict[Split, StoredSplit]:
-        """Encode every shard that is missing or broken."""
+        """Have every shard encoded that is missing or broken."""
+        places = [
+            place for split in Split for place in plan_shards(manifest, split, self._tokens(split).row_start)
+        ]
+        pairs = {place: len(shard.position) for place in places if (shard := self._intact(place)) is not None}
+        missing = [place for place in places if place not in pairs]
+        if missing:
+            self._encode(manifest, missing, sum(place.positions for place in pairs))
+        for place in missing:
+            pairs[place] = len(self._made(place).position)
+        return {
+            split: manifest.splits[split].model_copy(
+                update={
+                    "shards": tuple(StoredFile.of(self._folder, p.name) for p in places if p.split is split),
+                    "pairs": sum(pairs[place] for place in places if place.split is split),
+                }
+            )
+            for split in Split
+        }
+
+    def _encode(self, manifest: Manifest, places: Sequence[ShardPlace], done: int) -> None:
         total = sum(split.tokens for split in manifest.splits.values())
-        done = fresh = 0
+        fresh = 0
         began = time.monotonic()
 
         def report(tokens: int) -> None:
-            nonlocal done, fresh
-            done, fresh = done + tokens, fresh + tokens
-            self._report(BuildProgress("encoding", done, total, fresh / max(time.monotonic() - began, 1e-9)))
+            nonlocal fresh
+            fresh += tokens
+            rate = fresh / max(time.monotonic() - began, 1e-9)
+            self._report(BuildProgress("encoding", done + fresh, total, rate))
 
-        splits: dict[Split, StoredSplit] = {}
-        for split in Split:
-            tokens = self._tokens(split)
-            files: list[StoredFile] = []
-            pairs = 0
-            for place in plan_shards(manifest, split, tokens.row_start):
-                shard = self._intact(place)
-                if shard is None:
-                    found = encode_shard(
-                        self._subject, self._dictionary, tokens, place, manifest.layout.batch_tokens, report
-                    )
-                    write_shard(self._folder, place, found)
-                    pairs += len(found.feature)
-                else:
-                    done += place.positions
-                    pairs += len(shard.position)
-                files.append(StoredFile.of(self._folder, place.name))
-            splits[split] = manifest.splits[split].model_copy(update={"shards": tuple(files), "pairs": pairs})
-        return splits
+        self._encoder.encode(self._folder, manifest, places, report)
+
+    def _made(self, place: ShardPlace) -> Shard:
+        """The shard of `place`, which was just encoded, by whoever that was."""
+        shard = Shard.open(self._folder / place.name)
+        if shard.header.place != place:
+            raise CorruptFileError(
+                f"{str(shard.path)!r} holds other rows than were asked for: whoever encoded it reads other "
+                f"tokens; {NEXT_STEP} again"
+            )
+        return shard
 
     def _intact(self, place: ShardPlace) -> Shard | None:
         """The shard of `place` if it is stored and whole."""

@@ -17,6 +17,7 @@
     │   └── LeaseLost              a worker was taken for lost: what it does no longer counts
     ├── AssetError                 exit code 4: a starter asset could not be fetched or verified
     ├── EndpointError              exit code 5: a model's endpoint does not answer, after trying again
+    ├── ClusterError               exit code 5: the machines that were to do the work are gone
     ├── BudgetSpent                exit code 1: no call is made that could exceed the budget
     ├── ToolError                  a tool cannot do what it was called for; whoever called it adapts
     └── ProbeError                 exit code 1: the subject or the dictionary failed while measuring
@@ -111,6 +112,12 @@ class AssetError(GlossatorError):
 
 class EndpointError(GlossatorError):
     """A model's endpoint does not answer, after trying again."""
+
+    exit_code = 5
+
+
+class ClusterError(GlossatorError):
+    """The machines that were to do the work are gone, or failed at it."""
 
     exit_code = 5
 

@@ -25,7 +25,12 @@ PACKAGES = (
     "torch", "transformers", "numpy", "scipy", "scikit-learn", "safetensors", "pydantic", "sqlalchemy",
     "chromadb", "google-re2", "jinja2", "typer", "rich",
 )  # fmt: skip
-EXTRAS = {"datasets": ("datasets",), "saelens": ("sae-lens", "transformer-lens")}
+EXTRAS = {
+    "datasets": ("datasets",),
+    "saelens": ("sae-lens", "transformer-lens"),
+    "postgres": ("psycopg",),
+    "ray": ("ray",),
+}
 LEAST_DISK = 2 * 2**30
 LEAST_MEMORY = 3 * 2**30
 

@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from pydantic import JsonValue
@@ -32,10 +33,13 @@ class RunOrders(NamedTuple):
     settings: Settings
     changes: dict[str, JsonValue]
     """Of the plan: budget, until, workers, notify; only what is given anew."""
+    ray: str | None = None
+    """Address of the Ray cluster whose nodes do the work; None for this machine."""
 
     def text(self) -> str:
         """For a pipe: it may hold a password."""
-        return json.dumps({"settings": settings_text(self.settings), "changes": self.changes})
+        orders = {"settings": settings_text(self.settings), "changes": self.changes, "ray": self.ray}
+        return json.dumps(orders)
 
     @classmethod
     def read(cls, text: str) -> RunOrders:
@@ -43,9 +47,10 @@ class RunOrders(NamedTuple):
         try:
             content = json.loads(text)
             settings, changes = str(content["settings"]), dict(content["changes"])
+            ray = content["ray"]
         except (ValueError, KeyError, TypeError):
-            settings, changes = text, {}
-        return cls(read_settings(settings), changes)
+            settings, changes, ray = text, {}, None
+        return cls(read_settings(settings), changes, ray)
 
 
 def find_run(store: LabellingRunStore, identity: str | None) -> str:
@@ -124,6 +129,27 @@ def local_placement(settings: Settings, workers: int) -> Placement:
     return InThisProcess(settings, work_here) if workers == 1 else LocalProcesses(settings)
 
 
+@contextmanager
+def placement_on(ray: str | None, session: Session) -> Generator[Placement | None]:
+    """Workers on the nodes of the Ray cluster at `ray`, while the block lasts; None without one.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        SettingsError: no cluster answers there, or its nodes cannot do the work; the message names the node.
+
+    """
+    if ray is None:
+        yield None
+        return
+    from glossator.ray_cluster import RayCluster
+    from glossator.ray_placement import RayPlacement
+
+    with RayCluster.join(ray) as cluster:
+        placement = RayPlacement(cluster, session.settings, session.ledger())
+        placement.check()
+        yield placement
+
+
 def work_here(run: str, settings: Settings, stop: threading.Event) -> WorkerOutcome:
     """Work on `run` in this thread, until there is a reason to end."""
     from glossator.commands.result_output import note
@@ -133,7 +159,9 @@ def work_here(run: str, settings: Settings, stop: threading.Event) -> WorkerOutc
     return WorkerOutcome(ended.why, ended.words)
 
 
-def detach(settings: Settings, run: str, changes: Mapping[str, JsonValue]) -> RunFolder:
+def detach(
+    settings: Settings, run: str, changes: Mapping[str, JsonValue], ray: str | None = None
+) -> RunFolder:
     """Conduct `run` in a session of its own, which outlives this terminal; returns where its files are.
 
     Raises:
@@ -150,7 +178,7 @@ def detach(settings: Settings, run: str, changes: Mapping[str, JsonValue]) -> Ru
             stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     try:
-        process.communicate(RunOrders(settings, dict(changes)).text().encode(), timeout=_FIRST_SECONDS)
+        process.communicate(RunOrders(settings, dict(changes), ray).text().encode(), timeout=_FIRST_SECONDS)
     except subprocess.TimeoutExpired:
         return folder
     if process.returncode:

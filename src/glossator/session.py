@@ -19,7 +19,7 @@ from glossator.settings import Settings
 if TYPE_CHECKING:
     from glossator.memory.findings_index import FindingsIndex
     from glossator.memory.ledger import Ledger
-    from glossator.probes.activation_index import ActivationIndex, BuildProgress
+    from glossator.probes.activation_index import ActivationIndex, BuildProgress, ShardEncoder
     from glossator.probes.corpus import Corpus
     from glossator.probes.dictionary import Dictionary
     from glossator.probes.sentence_embedder import Embedder
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from glossator.report.progress import TaskProgress
 else:
     ActivationIndex = BuildProgress = Corpus = Dictionary = Embedder = FindingsIndex = Ledger = Any
-    PrefixLosses = Subject = TaskProgress = TextActivations = TokenEffects = Any
+    PrefixLosses = ShardEncoder = Subject = TaskProgress = TextActivations = TokenEffects = Any
 
 STARTER_SUBJECT_NAME = "smollm2-135m"
 EFFECTS = 10
@@ -211,8 +211,11 @@ class Session:
 
         return Losses(self.subject)
 
-    def build_index(self) -> ActivationIndex:
-        """Build the index that the settings ask for; finishes or repairs one that stands."""
+    def build_index(self, encoder: ShardEncoder | None = None) -> ActivationIndex:
+        """Build the index that the settings ask for; finishes or repairs one that stands.
+
+        Its shards are encoded by `encoder`, or by this process.
+        """
         from glossator.probes.activation_index import build_index
 
         name = f"{self.subject.name}-{self.dictionary.name}"
@@ -229,6 +232,7 @@ class Session:
             tokens=self.settings.tokens,
             context=self.settings.context,
             progress=self._report_build,
+            encoder=encoder,
         )
         passport = IndexPassport(
             folder=folder,

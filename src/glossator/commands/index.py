@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,24 +13,53 @@ from glossator.commands.settings_flags import with_settings
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from glossator.probes.activation_index import ActivationIndex, IndexSummary
+    from glossator.probes.activation_index import ActivationIndex, IndexSummary, ShardEncoder
+    from glossator.ray_cluster import RayCluster
     from glossator.settings import EffectiveSettings
 else:
-    ActivationIndex = EffectiveSettings = IndexSummary = Table = Any
+    ActivationIndex = EffectiveSettings = IndexSummary = RayCluster = ShardEncoder = Table = Any
 
 app = typer.Typer(help="Build activation indexes, and look at them.", no_args_is_help=True)
 
 
 @app.command("build")
 @with_settings
-def build_command(*, effective: EffectiveSettings, as_json: JsonFlag = False) -> None:
+def build_command(
+    *,
+    effective: EffectiveSettings,
+    ray: Annotated[
+        str | None,
+        typer.Option("--ray", metavar="auto|ADDRESS", help="Have the nodes of a Ray cluster encode it."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
     """Build the index, go on with one that was stopped, or repair one that is damaged."""
     from glossator.report.progress import TaskProgress as Progress
     from glossator.session import Session as OpenedSession
 
-    with Progress() as progress, OpenedSession(effective.settings, progress) as session:
-        index = session.build_index()
+    with (
+        _cluster(ray) as cluster,
+        Progress() as progress,
+        OpenedSession(effective.settings, progress) as session,
+    ):
+        index = session.build_index(_encoder(cluster, effective))
     _print(index, as_json)
+
+
+def _cluster(address: str | None) -> AbstractContextManager[RayCluster | None]:
+    if address is None:
+        return nullcontext()
+    from glossator.ray_cluster import RayCluster as JoinedCluster
+
+    return JoinedCluster.join(address)
+
+
+def _encoder(cluster: RayCluster | None, effective: EffectiveSettings) -> ShardEncoder | None:
+    if cluster is None:
+        return None
+    from glossator.ray_index import RayShardEncoder
+
+    return RayShardEncoder(cluster, effective.settings)
 
 
 @app.command("show")

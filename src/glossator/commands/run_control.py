@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glossator.commands.result_output import JsonFlag, note, wants_json
-from glossator.commands.run_start import BUDGET_HELP, NOTIFY_HELP, UNTIL_HELP, DetachFlag, go
+from glossator.commands.run_start import BUDGET_HELP, NOTIFY_HELP, UNTIL_HELP, DetachFlag, RayFlag, go
 from glossator.commands.settings_flags import with_settings
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def resume_command(
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=256, help="Worker processes.")] = None,
     notify: Annotated[str | None, typer.Option(metavar="CMD", help=NOTIFY_HELP)] = None,
+    ray: RayFlag = None,
     detach: DetachFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -85,7 +86,7 @@ def resume_command(
             note(f"{run} goes on; watch it with: glossator run watch {run}")
             return
     with OpenedSession(settings) as session:
-        go(session, run, changes, detached=detach, machine=wants_json(as_json))
+        go(session, run, changes, detached=detach, machine=wants_json(as_json), ray=ray)
 
 
 @with_settings

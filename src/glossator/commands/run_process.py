@@ -41,7 +41,7 @@ def conduct_command(run: Identity) -> None:
 
     orders = RunOrders.read(sys.stdin.read())
     with Session(orders.settings) as session:
-        conduct_and_say(session, run, orders.changes)
+        conduct_and_say(session, run, orders.changes, ray=orders.ray)
 
 
 def _stop_when_alone(stop: threading.Event) -> None:

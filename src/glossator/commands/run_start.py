@@ -30,6 +30,9 @@ DetachFlag = Annotated[
     bool, typer.Option("--detach", help="Work in the background, also when this terminal is closed.")
 ]
 
+RAY_HELP = "Have the workers live on the nodes of a Ray cluster."
+RayFlag = Annotated[str | None, typer.Option("--ray", metavar="auto|ADDRESS", help=RAY_HELP)]
+
 
 @with_settings
 def start_command(
@@ -42,6 +45,7 @@ def start_command(
     budget: Annotated[str, typer.Option(help=BUDGET_HELP, show_default=False)] = "",
     until: Annotated[str, typer.Option(help=UNTIL_HELP, show_default=False)] = "",
     workers: Annotated[int, typer.Option(min=1, max=256, help="Worker processes.")] = 1,
+    ray: RayFlag = None,
     detach: DetachFlag = False,
     order: Annotated[
         str, typer.Option(help="What comes first: promising, index, dense, given.")
@@ -69,12 +73,21 @@ def start_command(
         bool, typer.Option("--causal", help="Turn each feature up and down as well, and say what it causes.")
     ] = False,
     notify: Annotated[str, typer.Option(metavar="CMD", help=NOTIFY_HELP, show_default=False)] = "",
+    labels_from: Annotated[
+        str,
+        typer.Option(
+            metavar="AUTHOR",
+            help="Score the imported labels by this author instead of writing new ones.",
+            show_default=False,
+        ),
+    ] = "",
     force: Annotated[bool, typer.Option("--force", help="Label again what is already labelled.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Order a labelling run over many features, and start it."""
     from glossator.records import Depth, RunOrder, Shortfall
     from glossator.report.progress import TaskProgress
+    from glossator.run_launch import placement_on
     from glossator.run_planning import RunWish as Wish
     from glossator.run_until import parse_until
     from glossator.session import Session as OpenedSession
@@ -92,12 +105,17 @@ def start_command(
         causal=causal,
         workers=workers,
         notify=notify,
+        labels_from=labels_from,
         force=force,
     )
-    with TaskProgress() as progress, OpenedSession(effective.settings, progress) as session:
+    with (
+        TaskProgress() as progress,
+        OpenedSession(effective.settings, progress) as session,
+        placement_on(ray, session),  # what is wrong with the cluster is said before anything is ordered
+    ):
         planned = ordered(session, wish)
     with OpenedSession(effective.settings) as session:
-        go(session, planned.id, {}, detached=detach, machine=wants_json(as_json))
+        go(session, planned.id, {}, detached=detach, machine=wants_json(as_json), ray=ray)
 
 
 def one_of(kind: Any, text: str, flag: str) -> Any:
@@ -122,15 +140,21 @@ def ordered(session: Session, wish: RunWish) -> PlannedRun:
 
 
 def go(
-    session: Session, run: str, changes: Mapping[str, JsonValue], *, detached: bool, machine: bool
+    session: Session,
+    run: str,
+    changes: Mapping[str, JsonValue],
+    *,
+    detached: bool,
+    machine: bool,
+    ray: str | None = None,
 ) -> None:
     """Conduct `run` here, or in the background."""
     if not detached:
-        conduct_and_say(session, run, changes, machine=machine)
+        conduct_and_say(session, run, changes, machine=machine, ray=ray)
         return
     from glossator.run_launch import detach
 
-    folder = detach(session.settings, run, changes)
+    folder = detach(session.settings, run, changes, ray)
     if machine:
         print_json_line({"run": run, "status": str(folder.status), "log": str(folder.log)})
         return
@@ -141,14 +165,20 @@ def go(
 
 
 def conduct_and_say(
-    session: Session, run: str, changes: Mapping[str, JsonValue], *, machine: bool = False
+    session: Session,
+    run: str,
+    changes: Mapping[str, JsonValue],
+    *,
+    machine: bool = False,
+    ray: str | None = None,
 ) -> None:
     """Conduct `run` to its end, and say how it ended; raises what its exit code asks for."""
     from glossator.report.terminal_run import status_line
     from glossator.run_coordinator import failure
-    from glossator.run_launch import conduct_run
+    from glossator.run_launch import conduct_run, placement_on
 
-    conducted = conduct_run(session, run, changes)
+    with placement_on(ray, session) as placement:
+        conducted = conduct_run(session, run, changes, placement)
     if machine:
         print_json_line(conducted.status.model_dump(mode="json"))
     else:

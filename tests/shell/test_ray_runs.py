@@ -1,0 +1,152 @@
+"""A labelling run on a real Ray cluster of two nodes and a real PostgreSQL, one node killed in the middle."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from glossator.cli import run as run_command
+from glossator.errors import UserError
+from glossator.memory.labelling_runs import LabellingRunStore
+from glossator.memory.ledger import Ledger
+from glossator.memory.run_workers import RunWorkers
+from glossator.memory.work_queue import WorkQueue
+from glossator.ray_cluster import RayCluster
+from glossator.ray_placement import RayPlacement, key_variables
+from glossator.records import ItemState, RunEventKind
+from glossator.run_launch import conduct_run
+from glossator.run_planning import RunWish, plan_run
+from glossator.session import Session
+from glossator.settings import Settings, load_settings
+from tests.llm_wire.scripted_server import ScriptedServer, serving
+from tests.memory.postgres_server import postgres_server
+from tests.shell.ray_fixtures import started_cluster
+from tests.shell.shell_fixtures import tiny_project
+from tests.shell.test_label_with_llm import KEY, SCRIPT
+
+FEATURES = "0-19"
+SLOTS = 2
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    with started_cluster(2) as started:
+        yield started
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with serving(SCRIPT) as scripted:
+        scripted.seconds = 0.1
+        yield scripted
+
+
+def settings_of(folder: Path, **changed: object) -> Settings:
+    flags = tiny_project(folder)
+    given = {flag.removeprefix("--"): value for flag, value in zip(flags[::2], flags[1::2], strict=True)}
+    return load_settings({**given, **changed}, folder=folder, environment={}).settings
+
+
+def until(seconds: float, condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.05)
+
+
+def test_only_the_variables_of_the_models_travel() -> None:
+    there = {
+        "MY_KEY": "1",
+        "OPENAI_API_KEY": "2",
+        "ANTHROPIC_API_KEY": "3",
+        "OTHER_API_KEY": "4",
+        "PATH": "5",
+    }
+    behind = Settings(base_url="http://h/v1", explainer="m", api_key_variable="MY_KEY")
+    assert key_variables(behind, there) == {"MY_KEY": "1"}
+    hosted = Settings(explainer="openai:gpt-5-mini", scorer="anthropic:claude")
+    assert key_variables(hosted, there) == {"OPENAI_API_KEY": "2", "ANTHROPIC_API_KEY": "3"}
+    assert key_variables(Settings(), there) == {}
+
+
+def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UserError, match=r"glossator\[ray\]"):
+        RayCluster.join("auto")
+
+
+@pytest.mark.slow
+def test_a_killed_node_costs_no_feature_and_none_is_done_twice(
+    tmp_path: Path, cluster: Any, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)  # the nodes were started without it
+    with postgres_server() as database:
+        url = database.new_database()
+        settings = settings_of(
+            tmp_path, ledger_url=url, base_url=server.base_url, explainer="m", api_key_variable="MY_KEY",
+            llm_slots=SLOTS, windows_per_prompt=5,
+        )  # fmt: skip
+        with RayCluster.join(cluster.address) as joined, Session(settings) as session:
+            planned = plan_run(session, RunWish(features=FEATURES, workers=2))
+            placement = RayPlacement(joined, settings, session.ledger())
+            assert len(placement.check()) == 2
+            conducting = threading.Thread(target=conduct_run, args=(session, planned.id, {}, placement))
+            conducting.start()
+            with Ledger.open(url) as ledger:
+                kill_in_the_middle(cluster, ledger, planned.id)
+                conducting.join(150)
+                assert not conducting.is_alive()
+                check(ledger, planned.id, server)
+    assert server.keys == {f"Bearer {KEY}"}
+    assert not [p for p in session_files(cluster) if KEY.encode() in p.read_bytes()]
+
+
+def kill_in_the_middle(cluster: Any, ledger: Ledger, run: str) -> None:
+    """Once both workers have ended features, kill the node of one of them, its process and all."""
+    queue = WorkQueue(ledger, run)
+
+    def ended() -> Counter[str]:
+        return Counter(item.worker for item in queue.items() if item.state is ItemState.DONE)
+
+    until(60, lambda: len(ended()) == 2)
+    loads = RunWorkers(ledger, run).loads()
+    assert len({load.process for load in loads}) == 2
+    victim = cluster.worker_nodes.copy().pop()
+    cluster.remove_node(victim, allow_graceful=False)
+    assert queue.counts().left > 0, "it was over before the kill"
+
+
+def check(ledger: Ledger, run: str, server: ScriptedServer) -> None:
+    items = list(WorkQueue(ledger, run).items())
+    assert {i.state for i in items} <= {ItemState.DONE, ItemState.SKIPPED}
+    done = [i for i in items if i.state is ItemState.DONE]
+    again = sum(i.attempts - 1 for i in done)
+    rows = ledger.read_rows(text("SELECT feature, count(*) AS n FROM run_items GROUP BY feature"))
+    assert {str(r["feature"]): r["n"] for r in rows} == {str(i.feature): 1 for i in done}
+    (lost,) = LabellingRunStore(ledger).events(run, RunEventKind.WORKER_LOST)
+    assert f"{again} features that it was at are free again" in lost.event.words
+    (paid,) = ledger.read_rows(text("SELECT count(*) AS n FROM llm_calls"))
+    assert 0 <= len(server.asked) - paid["n"] <= SLOTS
+
+
+def session_files(cluster: Any) -> list[Path]:
+    folder = Path(cluster.head_node.get_session_dir_path())
+    return [p for p in folder.rglob("*") if p.is_file() and os.access(p, os.R_OK)]
+
+
+def test_the_command_refuses_before_it_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = tiny_project(tmp_path)
+    assert run_command(["run", "start", "--features", "0-3", "--ray", "127.0.0.1:9", *flags]) == 2
+    assert "ray start --head" in capsys.readouterr().err
+    with Ledger.open(tmp_path / "home" / "ledger.sqlite") as ledger:
+        assert not LabellingRunStore(ledger).all()
