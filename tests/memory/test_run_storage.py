@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from glossator.errors import StorageError
 from glossator.memory.ledger import Ledger
@@ -182,6 +183,17 @@ def test_a_server_that_was_away_is_gone_on_with(postgres: PostgresServer) -> Non
         assert queue.end([ended]) == [True]
         assert workers.reap() == []
         assert len(ledger.items_done("w-full")) == 1
+
+
+def test_what_a_server_refuses_is_said_without_its_password(postgres: PostgresServer) -> None:
+    place = make_url(postgres.new_database())
+    for wrong, said in (
+        (place.set(database="not_there"), "not_there"),
+        (place.set(host="127.0.0.1", port=1, password="secret", query={}), "does not answer"),
+    ):
+        with pytest.raises(StorageError, match=said) as refused:
+            Ledger.open(wrong.render_as_string(hide_password=False))
+        assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("days", [-1, 1])
