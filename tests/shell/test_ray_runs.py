@@ -62,6 +62,10 @@ def until(seconds: float, condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def settings(**given: str) -> Settings:
+    return Settings.model_validate(given)
+
+
 def test_only_the_variables_of_the_models_travel() -> None:
     there = {
         "MY_KEY": "1",
@@ -70,11 +74,11 @@ def test_only_the_variables_of_the_models_travel() -> None:
         "OTHER_API_KEY": "4",
         "PATH": "5",
     }
-    behind = Settings(base_url="http://h/v1", explainer="m", api_key_variable="MY_KEY")
+    behind = settings(base_url="http://h/v1", explainer="m", api_key_variable="MY_KEY")
     assert key_variables(behind, there) == {"MY_KEY": "1"}
-    hosted = Settings(explainer="openai:gpt-5-mini", scorer="anthropic:claude")
+    hosted = settings(explainer="openai:gpt-5-mini", scorer="anthropic:claude")
     assert key_variables(hosted, there) == {"OPENAI_API_KEY": "2", "ANTHROPIC_API_KEY": "3"}
-    assert key_variables(Settings(), there) == {}
+    assert key_variables(settings(), there) == {}
 
 
 def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,13 +96,13 @@ def test_a_killed_node_costs_no_feature_and_none_is_done_twice(
     monkeypatch.setenv("MY_KEY", KEY)  # the nodes were started without it
     with postgres_server() as database:
         url = database.new_database()
-        settings = settings_of(
+        chosen = settings_of(
             tmp_path, ledger_url=url, base_url=server.base_url, explainer="m", api_key_variable="MY_KEY",
             llm_slots=SLOTS, windows_per_prompt=5,
         )  # fmt: skip
-        with RayCluster.join(cluster.address) as joined, Session(settings) as session:
+        with RayCluster.join(cluster.address) as joined, Session(chosen) as session:
             planned = plan_run(session, RunWish(features=FEATURES, workers=2))
-            placement = RayPlacement(joined, settings, session.ledger())
+            placement = RayPlacement(joined, chosen, session.ledger())
             assert len(placement.check()) == 2
             conducting = threading.Thread(target=conduct_run, args=(session, planned.id, {}, placement))
             conducting.start()
