@@ -6,19 +6,21 @@ baseline scores a feature with the explanations of others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from glossator.agents.causal.causal_findings import CausalMeasurement, Causes
 from glossator.agents.embedded_analyst.analyst import AnalystReport
 from glossator.agents.feature_preparation import FeaturePreparation, LabelledFeature, PreparedFeature
+from glossator.agents.imported_labels import imported_explanation
 from glossator.agents.scorers import ScoredExplanation, score_explanation
+from glossator.agents.scorers.leakage import flagged
 from glossator.agents.verdict import decide
 from glossator.errors import ProbeError, UserError
 from glossator.probes.activation_index import ActivationIndex
 from glossator.probes.dictionary import Dictionary
 from glossator.probes.text_embedder import TextEmbedder
 from glossator.probes.token_effects import TokenEffects
-from glossator.records import Explanation, FeatureNames, FeatureRef
+from glossator.records import Explanation, FeatureNames, FeatureRef, ImportedLabel
 
 GROUP = 50
 """Features explained before they are scored together."""
@@ -27,9 +29,15 @@ GROUP = 50
 class FeatureLabeller:
     """Labels features with the embedded analyst alone."""
 
-    def __init__(self, preparation: FeaturePreparation, causes: Causes | None = None) -> None:
-        """With `causes`, each feature is turned up and down as well."""
-        self._preparation, self._causes = preparation, causes
+    def __init__(
+        self,
+        preparation: FeaturePreparation,
+        causes: Causes | None = None,
+        labels: Mapping[int, ImportedLabel] | None = None,
+    ) -> None:
+        """With `causes`, each feature is turned up and down as well; `labels` of others, where given, are
+        scored in place of the analyst's, which is then a baseline."""
+        self._preparation, self._causes, self._labels = preparation, causes, labels
 
     def label(self, features: Sequence[int]) -> Iterator[LabelledFeature]:
         """Label `features` in order; each is given out as soon as it is finished."""
@@ -58,11 +66,17 @@ class FeatureLabeller:
         room = self._preparation.room
         feature = self._preparation.prepare(ref, report)
         scored = ScoredExplanation((), ())
-        if feature.embedded is not None:
-            scored = score_explanation(room, feature.embedded, others, neighbours=feature.neighbours)
-        verdict = decide(room.facts(ref), feature.embedded, scored.scores, feature.tried)
-        evidence = (*feature.shown.evidence, *scored.evidence)
-        card = self._preparation.card(feature, feature.embedded, scored.scores, evidence, verdict)
+        claim, claimed = feature.embedded, ()
+        if self._labels is not None:
+            claim, claimed = imported_explanation(self._labels.get(ref.index), feature)
+            claim = claim and flagged(claim, room, room.examples(ref, feature.neighbours))
+        if claim is not None:
+            scored = score_explanation(
+                room, claim, others, analyst=feature.embedded, neighbours=feature.neighbours
+            )
+        verdict = decide(room.facts(ref), claim, scored.scores, feature.tried)
+        evidence = (*feature.shown.evidence, *claimed, *scored.evidence)
+        card = self._preparation.card(feature, claim, scored.scores, evidence, verdict)
         made = LabelledFeature(card, evidence)
         return made if self._causes is None else made.with_causes(self._caused(self._causes, made, feature))
 
@@ -87,6 +101,7 @@ def label_features(
     embedder: TextEmbedder | None,
     names: FeatureNames,
     causes: Callable[[FeaturePreparation], Causes] | None = None,
+    labels: Mapping[int, ImportedLabel] | None = None,
 ) -> Iterator[LabelledFeature]:
     """Label `features` of `index` in order, without an LLM.
 
@@ -98,9 +113,10 @@ def label_features(
         embedder: sentence embedder, or None to do without (no embedding scores, no near windows).
         names: what subject and dictionary are called in the ledger.
         causes: what measures what features cause, over the same splits; None leaves that out.
+        labels: labels of others by feature, scored in place of the analyst's; None scores the analyst's.
 
     Raises:
         UnknownNameError: for an index that the dictionary does not have.
     """
     preparation = FeaturePreparation(index, dictionary, effects, embedder=embedder, names=names)
-    return FeatureLabeller(preparation, causes and causes(preparation)).label(features)
+    return FeatureLabeller(preparation, causes and causes(preparation), labels).label(features)

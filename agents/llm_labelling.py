@@ -9,7 +9,7 @@ finds the answers in the ledger.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -22,6 +22,7 @@ from glossator.agents.explainers.explainer_settings import ExplainerSettings
 from glossator.agents.explainers.material import Material, OpenViews
 from glossator.agents.explainers.validated import ExplainedFeature, ValidatedCandidate
 from glossator.agents.feature_preparation import FeaturePreparation, LabelledFeature, PreparedFeature
+from glossator.agents.imported_labels import explained_elsewhere, imported_explanation
 from glossator.agents.llm_calls.budget import Budget
 from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.llm_causes import CausesReading
@@ -36,7 +37,7 @@ from glossator.agents.window_reading.calibration import PromptSizeChoice, choose
 from glossator.agents.window_reading.calibration_windows import claimed_windows
 from glossator.agents.window_reading.reader import LlmReader
 from glossator.errors import BudgetSpent
-from glossator.records import Candidate, Explanation, LlmSpending
+from glossator.records import Candidate, Explanation, ImportedLabel, LlmSpending
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -69,6 +70,8 @@ class LlmLabelling:
     """What all who work on the same run keep to, after this choice; may block, called in a thread."""
     causes: Causes | None = None
     """Turns each feature up and down as well; None leaves that out, as a rehearsal does."""
+    labels: Mapping[int, ImportedLabel] | None = None
+    """Labels of others by feature, scored instead of asking an explainer; None asks."""
     expected: LlmSpending | None = None
     """What one feature is expected to cost; under a budget, none is begun that would not be finished."""
 
@@ -242,6 +245,8 @@ class LlmLabeller:
         self, feature: PreparedFeature, reader: LlmReader, explainers: ExplainerSettings | None
     ) -> ExplainedFeature:
         shown, preparation = feature.shown, self._preparation
+        if self._asked.labels is not None:
+            return explained_elsewhere(self._asked.labels.get(feature.ref.index), feature)
         if explainers is None:
             alone = () if feature.embedded is None else (ValidatedCandidate(feature.embedded),)
             return ExplainedFeature(alone, 0 if alone else None, {})
@@ -343,7 +348,9 @@ class LlmLabeller:
         facts = self._preparation.room.facts(feature.ref)
         verdict = decide(facts, chosen, scores, tried, reader=reader)
         measured = {e.id: e for s in scored.values() for e in s.evidence}
-        evidence = (*feature.shown.evidence, *measured.values())
+        labels = self._asked.labels or {}
+        claimed = imported_explanation(labels.get(feature.ref.index), feature).evidence
+        evidence = (*feature.shown.evidence, *claimed, *measured.values())
         card = self._preparation.card(feature, chosen, scores, evidence, verdict)
         update = {"candidates": candidates, "rejected": dict(explained.rejected)}
         return LabelledFeature(card.model_copy(update=update), evidence)

@@ -19,6 +19,7 @@ from sqlalchemy.engine import make_url
 from glossator.errors import BusyError, MissingExtraError, SettingsError, StorageError
 from glossator.memory.ledger_faults import BUSY_SECONDS, corrupt, storage_errors
 from glossator.memory.ledger_tables import ADDED_IN, SCHEMA_VERSION, SchemaRow, Table
+from glossator.memory.open_databases import OPENING, is_open_here, keep_in_mind
 
 _CHECK_ON_OPEN_BYTES = 32 * 2**20
 """Ledgers up to this size are checked page by page whenever they are opened."""
@@ -33,13 +34,15 @@ def open_sqlite(path: Path) -> Engine:
 
     """
     where = str(path)
-    with storage_errors(where):
+    with storage_errors(where), OPENING:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _refuse_damaged(path)
+        if not is_open_here(path):
+            _refuse_damaged(path)
         engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _prepare_connection)
         event.listen(engine, "begin", _begin)
         _make_durable(engine, path)
+        keep_in_mind(engine, path)
     return engine
 
 

@@ -50,6 +50,14 @@ def ended_since(ledger: Ledger, run: str, milliseconds: int) -> int:
     return ledger.read_rows(query)[0]["n"]
 
 
+def ended_times(ledger: Ledger, run: str) -> list[int]:
+    """When each feature of `run` that was worked on ended, ascending, in milliseconds of the wall clock."""
+    items = WorkItemRow
+    worked = (ItemState.DONE.value, ItemState.FAILED.value)
+    query = select(items.ended).where(items.run == run, items.state.in_(worked), items.ended > 0)
+    return [row["ended"] for row in ledger.read_rows(query.order_by(items.ended))]
+
+
 def _by(ledger: Ledger, run: str, state: ItemState, column: str) -> dict[str, int]:
     items = WorkItemRow
     said = getattr(items, column)

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 import re2
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from glossator.agents.embedded_analyst.token_classes import TOKEN_CLASSES, WORD_CLASSES, FormClass
 from glossator.probes.token_text import TokenText
@@ -113,6 +113,16 @@ class CorpusStatistics:
         """Which word classes each cased word is in; the last row is "none"."""
         n = len(self.words.cased)
         return _memberships(WORD_CLASSES, self.words.cased, np.arange(n), n + 1)
+
+    @cached_property
+    def token_columns(self) -> Float[np.ndarray, "entries classes"]:
+        """`token_members` as numbers to add up."""
+        return self.token_members.astype(np.float32)
+
+    @cached_property
+    def word_columns(self) -> Float[np.ndarray, "entries classes"]:
+        """`word_members` as numbers to add up."""
+        return self.word_members.astype(np.float32)
 
     @cached_property
     def _entries(self) -> dict[tuple[bool, int], Int[np.ndarray, " tokens"]]:

@@ -85,15 +85,14 @@ def score_rule(
 ) -> ValidateScore:
     """Measure one rule."""
     held = evaluate(predicate, stats.text, stats.words) & stats.text.eligible
-    hits = int(held[target.strong].sum())
-    false = int(held[target.silent].sum())
+    hits, false = np.count_nonzero(held[target.strong]), np.count_nonzero(held[target.silent])
     return ValidateScore(
         f1=2 * hits / max(1, hits + false + len(target.strong)),
         precision=hits / max(1, hits + false),
         recall=hits / max(1, len(target.strong)),
         hit_rate=_share_held(held, sample.firing),
         false_rate=_share_held(held, sample.silent),
-        held=int(held.sum()),
+        held=int(np.count_nonzero(held)),
     )
 
 

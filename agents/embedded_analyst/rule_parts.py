@@ -6,6 +6,8 @@ then costs as much as it holds on, not as much as there is text.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 from glossator.agents.embedded_analyst.corpus_statistics import CorpusStatistics, Key
 from glossator.agents.embedded_analyst.firing_target import FiringTarget
-from glossator.agents.embedded_analyst.set_growth import grow_set, shrink_set, tally
+from glossator.agents.embedded_analyst.set_growth import Tally, ValueSet, grow_set, shrink_set, tally
 from glossator.agents.embedded_analyst.token_classes import TOKEN_CLASSES, WORD_CLASSES
 from glossator.records import (
     AllOf,
@@ -25,13 +27,17 @@ from glossator.records import (
     TokenMatches,
     WordIn,
     WordMatches,
+    predicate_json,
 )
 
 SHIFTS = (0, -1, 1)
 _MOST_UNWANTED = 12_000
+_ROUNDING = 1e-3
+"""More than sums in float32 are off by."""
 
 
-class Condition(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Condition:
     """One condition: a predicate, and a table to look it up in."""
 
     predicate: Predicate
@@ -41,6 +47,11 @@ class Condition(NamedTuple):
     """The entry of each token; None if `member` is by token."""
     negated: bool = False
     """Whether it holds where `member` is False."""
+
+    @cached_property
+    def key(self) -> str:
+        """The same for the same predicate."""
+        return predicate_json(self.predicate)
 
     def holds(self, at: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         """Whether it holds at each of the positions."""
@@ -69,6 +80,11 @@ class Draft(NamedTuple):
         parts = tuple(c.predicate for c in self.conditions)
         return parts[0] if len(parts) == 1 else AllOf(parts=parts)
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The same for the same predicate, without making it."""
+        return tuple(c.key for c in self.conditions)
+
 
 class Inside(NamedTuple):
     """Where a draft holds, split by the target."""
@@ -80,7 +96,7 @@ class Inside(NamedTuple):
 def f1_of(at: Int[np.ndarray, " held"], target: FiringTarget) -> float:
     """F1 of holding at these positions against strong firings; where nothing matters, nothing counts."""
     wanted = target.wanted[at]
-    hits, false = int((wanted == 1).sum()), int((wanted == 0).sum())
+    hits, false = np.count_nonzero(wanted == 1), np.count_nonzero(wanted == 0)
     return 2 * hits / max(1, hits + false + len(target.strong))
 
 
@@ -120,22 +136,44 @@ def set_condition(
 
 
 def set_part(
-    stats: CorpusStatistics, key: Key, target: FiringTarget, within: Draft | None = None, beta: float = 1.0
+    stats: CorpusStatistics,
+    key: Key,
+    target: FiringTarget,
+    within: Draft | None = None,
+    beta: float = 1.0,
+    split: Inside | None = None,
 ) -> Draft | None:
-    """The best set for `key`, among the tokens where `within` holds; None if there is none."""
-    wanted, unwanted = inside(target, within)
+    """The best set for `key`, among the tokens where `within` holds; None if there is none.
+
+    With `split`, which is `inside(target, within)`, sets that are no better than `within` are None too.
+    """
+    wanted, unwanted = split or inside(target, within)
     values = stats.keys[key]
     base = len(wanted) / max(1, len(wanted) + len(unwanted))
     counted = tally(values[wanted], values[unwanted], stats.size(key) - 1, stats.size(key))
     grown = grow_set(counted, len(target.strong), base, beta)
     if not len(grown.values):
         return None
+    if split is not None and within is not None and _f1_of_set(counted, grown, target) <= within.f1:
+        return None  # known from the counts, before a predicate is made and looked up
     return joined(within, set_condition(stats, key, grown.values), target)
 
 
-def except_part(stats: CorpusStatistics, key: Key, target: FiringTarget, within: Draft) -> Draft | None:
-    """`within`, but not where `key` is one of a set; None if leaving something out does not help."""
-    wanted, unwanted = inside(target, within)
+def _f1_of_set(counted: Tally, grown: ValueSet, target: FiringTarget) -> float:
+    """`f1_of` of holding where the value is in the set."""
+    at = np.searchsorted(counted.value, grown.values)  # values are counted in ascending order
+    hits, held = int(counted.wanted[at].sum()), int(counted.total[at].sum())
+    return 2 * hits / max(1, held + len(target.strong))
+
+
+def except_part(
+    stats: CorpusStatistics, key: Key, target: FiringTarget, within: Draft, split: Inside | None = None
+) -> Draft | None:
+    """`within`, but not where `key` is one of a set; None if leaving something out does not help.
+
+    `split` is `inside(target, within)`, where that is known.
+    """
+    wanted, unwanted = split or inside(target, within)
     values, size = stats.keys[key], stats.size(key)
     out = shrink_set(values[wanted], values[unwanted], size - 1, size, len(target.strong))
     if not len(out.values) or out.f1 <= within.f1:
@@ -151,10 +189,18 @@ class _Form(NamedTuple):
 
 
 def form_parts(
-    stats: CorpusStatistics, target: FiringTarget, within: Draft | None, best: int, beta: float = 1.0
+    stats: CorpusStatistics,
+    target: FiringTarget,
+    within: Draft | None,
+    best: int,
+    beta: float = 1.0,
+    split: Inside | None = None,
 ) -> list[Draft]:
-    """The `best` classes of form, here, before and after, among the tokens where `within` holds."""
-    wanted, unwanted = inside(target, within)
+    """The `best` classes of form, here, before and after, among the tokens where `within` holds.
+
+    With `split`, which is `inside(target, within)`, those that cannot be better than `within` are left out.
+    """
+    wanted, unwanted = split or inside(target, within)
     scale = max(1.0, len(unwanted) / _MOST_UNWANTED)
     if scale > 1:
         unwanted = unwanted[(np.arange(_MOST_UNWANTED) * scale).astype(np.int64)]
@@ -167,18 +213,23 @@ def form_parts(
             top = np.argsort(-score, kind="stable")[:best].tolist()
             found += [_Form(float(score[k]), shift, of_words, k) for k in top]
     found.sort(reverse=True)
-    return [joined(within, form_condition(stats, form), target) for form in found[:best] if form.score > 0]
+    # The score is F1 where nothing was thinned out, but for rounding.
+    exact = split is not None and within is not None and scale == 1 and beta == 1
+    least = within.f1 - _ROUNDING if exact and within is not None else 0.0
+    return [
+        joined(within, form_condition(stats, f), target) for f in found[:best] if f.score > max(0.0, least)
+    ]
 
 
 def _form_counts(
     stats: CorpusStatistics, at: Int[np.ndarray, " n"], shift: int, of_words: bool
 ) -> Float[np.ndarray, " classes"]:
     """How many of the tokens are in each class."""
-    members = stats.word_members if of_words else stats.token_members
+    members = stats.word_columns if of_words else stats.token_columns
     entry = stats.shifted_entry(of_words, shift)[at]
     found = np.bincount(entry, minlength=members.shape[0])
     present = np.flatnonzero(found)
-    return found[present].astype(np.float32) @ members[present].astype(np.float32)
+    return found[present].astype(np.float32) @ members[present]
 
 
 def form_condition(stats: CorpusStatistics, form: _Form) -> Condition:

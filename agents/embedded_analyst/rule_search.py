@@ -21,11 +21,12 @@ from glossator.agents.embedded_analyst.rule_parts import (
     except_part,
     f1_of,
     form_parts,
+    inside,
     joined,
     set_part,
 )
 from glossator.agents.embedded_analyst.window_words import topic_drafts, window_part
-from glossator.records import AnyOf, Position, predicate_json
+from glossator.records import AnyOf, Position
 
 _LOOSE = 3.0
 _LOOSE_KEYS = (Key.TOKEN, Key.WORD, Key.PREVIOUS, Key.PREVIOUS_WORD)
@@ -65,7 +66,7 @@ def search_rules(space: SearchSpace, target: FiringTarget, most: int, beam: int 
 
 def _ranked(drafts: Iterable[Draft]) -> list[Draft]:
     """Best first, each predicate once."""
-    unique = {predicate_json(draft.predicate): draft for draft in drafts}
+    unique = {draft.key: draft for draft in drafts}
     return sorted(unique.values(), key=lambda draft: -draft.f1)
 
 
@@ -97,10 +98,12 @@ def _narrowed(space: SearchSpace, target: FiringTarget, seed: _Seed, briefly: bo
     stats, within = space.stats, seed.draft
     if len(within.conditions) >= _MOST_PARTS:
         return []
-    found: list[Draft | None] = [set_part(stats, key, target, within) for key in Key if key is not seed.key]
+    split = inside(target, within)
+    keys = [key for key in Key if key is not seed.key]
+    found: list[Draft | None] = [set_part(stats, key, target, within, split=split) for key in keys]
     if not briefly:
-        found += form_parts(stats, target, within, best=3)
-        found += [except_part(stats, key, target, within) for key in _NEIGHBOUR_KEYS]
+        found += form_parts(stats, target, within, best=3, split=split)
+        found += [except_part(stats, key, target, within, split) for key in _NEIGHBOUR_KEYS]
         found.append(window_part(stats, target, within, _WINDOW_REACH))
     better = [draft for draft in found if draft is not None and draft.f1 > within.f1]
     if seed.key is None:

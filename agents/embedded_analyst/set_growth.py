@@ -36,11 +36,11 @@ class Tally(NamedTuple):
 def tally(
     wanted: Int[np.ndarray, " wanted"], unwanted: Int[np.ndarray, " unwanted"], none: int, size: int
 ) -> Tally:
-    """Count the values at wanted and unwanted tokens; `none` is no value."""
-    value, count = np.unique(wanted, return_counts=True)
-    keep = value != none
-    value, count = value[keep], count[keep]
-    against = np.bincount(unwanted, minlength=size)[value]
+    """Count the values at wanted and unwanted tokens, in ascending order; `none` is no value."""
+    counts = np.bincount(wanted, minlength=size)
+    counts[none] = 0
+    value = np.flatnonzero(counts)
+    count, against = counts[value], np.bincount(unwanted, minlength=size)[value]
     return Tally(value, count, count + against)
 
 

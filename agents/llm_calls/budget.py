@@ -156,7 +156,9 @@ class Budget:
 
         """
         while (kind := self._lacking(charge)) is not None:
-            if kind != "seconds" and await self._raised(charge):
+            if kind != "seconds" and (
+                await self._raised(charge) or (kind := self._lacking(charge, self.limits)) is None
+            ):
                 continue
             if kind == "seconds" or self._open == 0:
                 raise BudgetSpent(self._refusal(self._lacking(charge, self.at_most) or kind, charge))

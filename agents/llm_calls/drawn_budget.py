@@ -13,11 +13,13 @@ from typing import NamedTuple, TypeVar
 
 from glossator.agents.llm_calls.budget import Budget, Charge, Limits, summed
 
+_A_DRAW = "the end of a draw"
 Number = TypeVar("Number", int, float)
 
 Draw = Callable[[Charge, Charge], Limits | None]
-"""Given what is spent and what must fit besides, the limits from now on (in all, not what is added); None
-where no more is to be had. Called in a thread, one call at a time; may block."""
+"""Given what is spent and what must fit besides, the limits from now on (in all, not what is added; of a kind
+that there is plenty of they may fall); None where no more is to be had. Called in a thread, one call at a
+time; may block."""
 
 
 class DrawnBudget(Budget):
@@ -59,6 +61,11 @@ class DrawnBudget(Budget):
     def is_untouched(self) -> bool:
         """Nothing was spent, here or (as far as draws have told) by others."""
         return super().is_untouched and self._order == self._begun_with
+
+    def _lacking(self, charge: Charge, limits: Limits | None = None) -> str | None:
+        """Besides, nothing is set aside while a draw is under way: it may lower what is not asked for."""
+        lacking = super()._lacking(charge, limits)
+        return lacking or (_A_DRAW if limits is None and self._drawing is not None else None)
 
     async def _raised(self, charge: Charge) -> bool:
         """Draw, or wait for a draw that is under way; False where no more is to be had for `charge`."""

@@ -98,7 +98,11 @@ class EndpointHealth:
 
     def failed(self, failure: CallFailure) -> None:
         """Note a failed request, and the pause that it asks for."""
-        self._failed += failure.reason is not UnscoredReason.RATE_LIMITED
+        if failure.reason not in ENDPOINT_FAILURES:
+            self._failed = 0  # it is there, and said why it would not answer
+            self.breaker.close()
+        elif failure.retryable and failure.reason is not UnscoredReason.RATE_LIMITED:
+            self._failed += 1
         if failure.retryable and failure.retry_after is not None:
             pause = min(max(failure.retry_after, 0.0), self.policy.longest_retry_after)
             self._resume_at = max(self._resume_at, self.policy.clock() + pause)
@@ -148,6 +152,7 @@ class Attempts:
         try:
             yield
         except CallFailure as failure:
+            self._health.failed(failure)
             if self._probing:
                 self._lost_probes += failure.reason in _PERHAPS_THE_QUESTION
                 self._breaker.failed(self._probing)
@@ -169,7 +174,6 @@ class Attempts:
             EndpointError: Too many answers in a row were given up.
 
         """
-        self._health.failed(failure)
         self._tried[failure.reason] += 1
         if self._answers_before is None:
             self._answers_before = self._health.answers

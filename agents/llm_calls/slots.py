@@ -15,6 +15,9 @@ from typing import NamedTuple
 
 from glossator.agents.llm_calls.endpoint_limit import EndpointLimit
 
+_LAG_KEPT = 0.9
+"""What is left of a measured lag at the next grant, if that was on time."""
+
 
 class SlotLoad(NamedTuple):
     """How much of the slots is in use."""
@@ -48,7 +51,8 @@ class _Lane:
 
 class _Turn(NamedTuple):
     number: int
-    granted: asyncio.Future[None]
+    granted: asyncio.Future[float]
+    """Holds when it was granted."""
 
 
 class AdaptiveSlots:
@@ -59,6 +63,8 @@ class AdaptiveSlots:
         self._lanes: dict[str, _Lane] = {}
         self._in_flight = self._waiting = self._turns = 0
         self._busy, self._began, self._counted_to = 0.0, -1.0, 0.0
+        self._lag = 0.0
+        """Seconds by which this event loop is late, the most of lately: no fault of an endpoint's."""
 
     @asynccontextmanager
     async def slot(self, endpoint: str) -> AsyncGenerator[None]:
@@ -72,7 +78,7 @@ class AdaptiveSlots:
     def answered(self, endpoint: str, kind: str, started: float) -> None:
         """Learn from an answer to a request that left at `started`, while its slot is still held."""
         lane = self._lane(endpoint)
-        lane.limit.answered(kind, self._clock() - started, lane.in_flight)
+        lane.limit.answered(kind, max(0.0, self._clock() - started - self._lag), lane.in_flight)
         self._grant()
 
     def refused(self, endpoint: str, started: float) -> None:
@@ -102,13 +108,14 @@ class AdaptiveSlots:
         lane.waiting.append(turn)
         self._waiting += 1
         try:
-            await turn.granted
+            granted = await turn.granted
         except asyncio.CancelledError:
             if turn.granted.cancelled():
                 self._waiting -= 1
             else:  # granted in the same moment
                 self._release(lane)
             raise
+        self._lag = max(self._clock() - granted, _LAG_KEPT * self._lag)
 
     def _take(self, lane: _Lane) -> None:
         self._count_time()
@@ -130,7 +137,7 @@ class AdaptiveSlots:
             turn, lane = min(heads, key=lambda pair: pair[0].number)
             lane.waiting.popleft()
             self._waiting -= 1
-            turn.granted.set_result(None)
+            turn.granted.set_result(self._clock())
             self._take(lane)
 
     def _count_time(self) -> None:

@@ -83,6 +83,10 @@ class LabelWork:
         """What the room's budget has spent."""
         return Amount(*self._spent())
 
+    def cheaper_ratio(self) -> float | None:
+        """What a feature costs in the plan's second way, as a share of the first; None where unknown."""
+        return None if self._admission is None else self._admission.cheaper_ratio()
+
     def load(self) -> WorkLoad:
         """What the room is doing."""
         return load_of(self._calls)

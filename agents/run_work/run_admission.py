@@ -6,7 +6,7 @@ ledger, so a worker that joins later knows it at once; before any is done, by an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from glossator.agents.llm_calls.budget import Budget, Limits
@@ -58,17 +58,18 @@ class RunAdmission:
             self._sums[variant] = FeatureCost(*(a + b for a, b in zip(old, cost, strict=True)))
             self._counts[variant] = self._counts.get(variant, 0) + 1
 
-    def learn_all(self, variant: int, spent: Iterable[LlmSpending]) -> None:
-        """Learn from features that other workers, or earlier ones, have finished."""
-        for one in spent:
-            self.learn(variant, one)
-
-    def cost(self) -> FeatureCost | None:
-        """What one more feature takes; None if nothing is known of that."""
-        n = self._counts.get(self.variant, 0)
+    def cost(self, variant: int | None = None) -> FeatureCost | None:
+        """What one more feature takes, as begun now or by `variant`; None if nothing is known of that."""
+        asked = self.variant if variant is None else variant
+        n = self._counts.get(asked, 0)
         if n:
-            return FeatureCost(*(value / n for value in self._sums[self.variant]))
-        return self._expected.get(self.variant)
+            return FeatureCost(*(value / n for value in self._sums[asked]))
+        return self._expected.get(asked)
+
+    def cheaper_ratio(self) -> float | None:
+        """What a feature costs in the second way, as a share of the first: both by the same estimate."""
+        full, less = self._expected.get(0), self._expected.get(1)
+        return less.tokens / full.tokens if full and less and full.tokens else None
 
     def more(self, in_work: int) -> int:
         """How many features more may be begun beside the `in_work`.

@@ -21,6 +21,7 @@ from functools import partial
 from glossator.agents.run_work.heartbeat import Heartbeat
 from glossator.agents.run_work.item_work import ItemWork
 from glossator.agents.run_work.orders import Orders, read_orders
+from glossator.agents.run_work.projection import CheaperRatio, Projecting
 from glossator.agents.run_work.stored_ends import StoragePatience, StoredEnds
 from glossator.agents.run_work.worker_end import Halt, WhyEnded, WorkerEnd
 from glossator.errors import (
@@ -51,6 +52,11 @@ _DROPPING = (WhyEnded.LOST, WhyEnded.STORAGE, WhyEnded.ENDPOINT, WhyEnded.MODEL)
 """What is in work would fare no better: it goes back to the queue at once."""
 
 
+def _heard(projection: asyncio.Future[None]) -> None:
+    if not projection.cancelled() and (error := projection.exception()) is not None:
+        _log.warning("the run could not be projected: %s", error)
+
+
 def _wall() -> datetime:
     return datetime.now(UTC)
 
@@ -64,6 +70,8 @@ class WorkerTimes:
     beat: float = 5.0
     look: float = 1.0
     """Between two looks at the run's events, and at a queue that had nothing."""
+    project: float = 5.0
+    """Between two looks at what features have cost, until that is projected."""
     tick: float = 0.1
     """Between two questions to the work whether it wants more, where nothing ends meanwhile."""
     storage: StoragePatience = field(default_factory=StoragePatience)
@@ -85,6 +93,7 @@ class RunWorker:
         stop: set from outside to end in order.
         gone: which workers of this run cannot be running any more.
         waits_paused: stay while the run is paused, ready to go on; else end.
+        cheaper: what a feature costs in the plan's cheaper way; None where that is not known.
 
     """
 
@@ -103,6 +112,7 @@ class RunWorker:
         stop: threading.Event | None = None,
         gone: Callable[[str, int], bool] = lambda host, process: False,
         waits_paused: bool = True,
+        cheaper: CheaperRatio | None = None,
     ) -> None:
         self._runs, self._run, self._work = runs, run, work
         self._host, self._process = host or socket.gethostname(), process or os.getpid()
@@ -116,7 +126,9 @@ class RunWorker:
         self._changed = asyncio.Event()
         self._orders: Orders | None = None
         self._halt: Halt | None = None
-        self._looked = self._empty_until = float("-inf")
+        self._projecting = Projecting(runs, run, cheaper)
+        self._projection: asyncio.Future[None] | None = None
+        self._looked = self._empty_until = self._projected = float("-inf")
         self._features = 0
 
     async def work(self) -> WorkerEnd:
@@ -164,12 +176,25 @@ class RunWorker:
         except StorageError as error:
             _log.warning("the run's orders cannot be read: %s", error)
             return
+        self._project(orders)
         if orders.halt is not None:
             self._end(*orders.halt)
         elif orders.is_time_up(self._wall()):
             await self._end_run(WhyEnded.TIME_UP, f"the time ordered ({orders.plan.until}) is over")
         elif orders.paused and not self._waits_paused:
             self._end(WhyEnded.PAUSED)
+
+    def _project(self, orders: Orders) -> None:
+        """Beside the work, now and then; what comes of it is read with the orders."""
+        if time.monotonic() - self._projected < self._times.project or self._stores_projection():
+            return
+        self._projected = time.monotonic()
+        look = asyncio.to_thread(self._projecting.look, orders.plan, self.worker)
+        self._projection = asyncio.ensure_future(look)
+        self._projection.add_done_callback(_heard)
+
+    def _stores_projection(self) -> bool:
+        return self._projection is not None and not self._projection.done()
 
     def _may_begin(self) -> bool:
         orders = self._orders
@@ -245,8 +270,9 @@ class RunWorker:
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001 whatever one feature runs into, the others go on
-            _log.warning("feature %s failed", lease.feature, exc_info=True)
             reason = f"{type(error).__name__}: {error}"
+            _log.warning("feature %s failed: %s", lease.feature, reason)
+            _log.debug("feature %s failed", lease.feature, exc_info=True)
             return Ended(lease, ItemState.FAILED, variant=variant, reason=reason)
         return given_back
 
@@ -309,6 +335,8 @@ class RunWorker:
 
     async def _leave(self) -> None:
         """Close the work and give back what is held; what cannot be written runs out by itself."""
+        if self._projection is not None:
+            await asyncio.wait({self._projection})
         for step in (self._ends.close, self._work.close):
             try:
                 await step()

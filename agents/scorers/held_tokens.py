@@ -54,13 +54,15 @@ class HeldTokensCache:
     def __init__(self, view: AnyView, evaluate: Evaluate) -> None:
         self._view, self._evaluate = view, evaluate
         self._kept: OrderedDict[str, HeldTokens] = OrderedDict()
+        self._bytes = 0
 
     def of(self, predicate: Predicate) -> HeldTokens:
         """Where `predicate` holds; raises `UserError` if it cannot be evaluated."""
         key = predicate_json(predicate)
         if key not in self._kept:
             self._kept[key] = HeldTokens(self._evaluate(predicate, self._view.text), self._view.text)
+            self._bytes += self._kept[key].nbytes
         self._kept.move_to_end(key)
-        while len(self._kept) > 1 and sum(h.nbytes for h in self._kept.values()) > _KEPT_BYTES:
-            self._kept.popitem(last=False)
+        while len(self._kept) > 1 and self._bytes > _KEPT_BYTES:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
         return self._kept[key]

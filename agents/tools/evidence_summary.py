@@ -38,6 +38,7 @@ _WORDS = {
     EvidenceKind.LINEAR_PROBE: "a linear probe with its controls",
     EvidenceKind.LABELS: "labels made on request",
     EvidenceKind.RECALL: "what memory held",
+    EvidenceKind.IMPORTED: "a label of others, with the scores that they claim",
 }
 
 

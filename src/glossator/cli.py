@@ -20,6 +20,8 @@ from glossator.commands.config import config_command
 from glossator.commands.doctor import doctor_command
 from glossator.commands.effects import effects_command
 from glossator.commands.evidence import evidence_command
+from glossator.commands.export import export_command
+from glossator.commands.import_labels import import_command
 from glossator.commands.index import app as index_app
 from glossator.commands.investigate import investigate_command
 from glossator.commands.investigations import investigations_app
@@ -73,6 +75,8 @@ app.command("models")(models_command)
 app.command("show")(show_command)
 app.command("evidence")(evidence_command)
 app.command("compare")(compare_command)
+app.command("export")(export_command)
+app.command("import")(import_command)
 app.command("search")(search_command)
 app.command("steer")(steer_command)
 app.command("effects")(effects_command)

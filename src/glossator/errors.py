@@ -6,6 +6,7 @@
     │   ├── UnknownNameError       a feature, site, model, dictionary or corpus that does not exist
     │   ├── ShapeMismatchError     two things that do not fit: widths, sites, sizes
     │   ├── CorpusError            a corpus that is empty, binary, unreadable or too small
+    │   ├── ImportedFileError      a file of others that is damaged, or not what it should be
     │   ├── IndexMismatchError     an index that answers another question than the one asked
     │   ├── ModelAccessError       a wrong key, an unknown model, a provider that is not there
     │   ├── BudgetError            a budget that is malformed, or too small for one feature
@@ -56,6 +57,10 @@ class ShapeMismatchError(UserError):
 
 class CorpusError(UserError):
     """A corpus that is empty, binary, unreadable or too small."""
+
+
+class ImportedFileError(UserError):
+    """A file of others that is damaged, or that is not what its place says; names file and line."""
 
 
 class IndexMismatchError(UserError):

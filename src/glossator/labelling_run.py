@@ -6,12 +6,12 @@ run that was stopped goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import glossator
 from glossator.errors import SettingsError
-from glossator.records import Depth, FeatureCard, FeatureRef, content_id
+from glossator.records import Depth, FeatureCard, FeatureRef, ImportedLabel, content_id
 from glossator.session import Session
 
 if TYPE_CHECKING:
@@ -44,13 +44,18 @@ class LabellingRun:
         force: bool,
         plan: LlmPlan | None = None,
         causal: bool = False,
+        labels: Mapping[int, ImportedLabel] | None = None,
     ) -> None:
         """A run over `features`; without a plan, no LLM is asked. `force` labels again, and answers that
-        the ledger holds still cost nothing. `causal` measures what features cause, too."""
+        the ledger holds still cost nothing. `causal` measures what features cause, too. `labels` of others,
+        where given, are scored instead of new ones being written."""
         self._session, self._index, self._features, self._plan = session, index, features, plan
-        self._causal = causal
+        self._causal, self._labels = causal, labels
         self._names = session.names()
         self._key = work_key(session, index, plan, causal=causal)
+        if labels is not None:
+            asked = [[i, one.text, one.author] for i, one in sorted(labels.items())]
+            self._key = content_id("w", [self._key, asked])
         done = {} if force else session.ledger().items_done(self._key)
         wanted = {str(self._ref(i)) for i in features}
         kept = [card for name, card in done.items() if name in wanted]
@@ -97,6 +102,7 @@ class LabellingRun:
             embedder=self._session.embedder,
             names=self._names,
             causes=self._causes if self._causal else None,
+            labels=self._labels,
         )
 
     def _causes(self, preparation: FeaturePreparation) -> Causes:
@@ -118,7 +124,9 @@ class LabellingRun:
             names=self._names,
         )
         causes = self._causes(preparation) if self._causal else None
-        return Work(self._session, self._plan, preparation, self._features, causes=causes)
+        return Work(
+            self._session, self._plan, preparation, self._features, causes=causes, labels=self._labels
+        )
 
     def _ref(self, feature: int) -> FeatureRef:
         return FeatureRef(subject=self._names.subject, dictionary=self._names.dictionary, index=feature)

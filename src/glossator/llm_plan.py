@@ -14,7 +14,9 @@ from glossator.llm_roles import role_models
 from glossator.records import ExplanationMethod, ScoreMethod
 from glossator.settings import Settings
 
-EXPLAINERS = tuple(m for m in ExplanationMethod if m is not ExplanationMethod.EMBEDDED)
+EXPLAINERS = tuple(
+    m for m in ExplanationMethod if m not in (ExplanationMethod.EMBEDDED, ExplanationMethod.IMPORTED)
+)
 """Methods that ask a model for an explanation."""
 SCORERS = (
     ScoreMethod.DETECTION,

@@ -11,7 +11,7 @@ from glossator.agents.llm_calls.budget import Budget
 from glossator.agents.llm_calls.chat import ChatEndpoint, Role
 from glossator.commands.result_output import note
 from glossator.llm_plan import LlmPlan
-from glossator.records import LlmSpending, ScoreMethod
+from glossator.records import ImportedLabel, LlmSpending, ScoreMethod
 from glossator.session import Session
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class LlmWork:
         *,
         endpoints: Callable[[], Mapping[Role, ChatEndpoint]] | None = None,
         causes: Causes | None = None,
+        labels: Mapping[int, ImportedLabel] | None = None,
     ) -> None:
         """The work of one plan.
 
@@ -70,7 +71,9 @@ class LlmWork:
             panel: all features of the run, those that are done too: the first make the shuffled baseline.
             endpoints: how to open the models; by their specs where None.
             causes: what measures what features cause; None leaves that out.
+            labels: labels of others by feature, scored instead of asking an explainer; None asks.
         """
+        self._labels = labels
         self._session, self._plan, self._preparation = session, plan, preparation
         self._panel, self._open, self._causes = tuple(panel), endpoints or self._by_spec, causes
 
@@ -136,6 +139,7 @@ class LlmWork:
             losses=self._losses(dry=dry),
             on_choice=_say,
             causes=None if dry else self._causes,
+            labels=self._labels,
             side_by_side=max(2, min(16, settings.llm_slots)),
         )
 

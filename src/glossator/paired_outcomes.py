@@ -44,6 +44,16 @@ class Example(NamedTuple):
     """0, or the how-manieth it is, where a window was read more than once."""
 
 
+class AnsweredWindows(NamedTuple):
+    """Windows with a verdict, aligned."""
+
+    documents: list[str]
+    fires: Bool[np.ndarray, " windows"]
+    """Whether the feature fires there."""
+    said: Bool[np.ndarray, " windows"]
+    """What the reader said."""
+
+
 WindowOutcomes = Mapping[Example, float | None]
 """The answer to each example; None where there was none."""
 DocumentOutcomes = Mapping[str, tuple[int, int, int]]
@@ -96,6 +106,18 @@ def window_outcomes(payload: object, *, probabilities: bool = False) -> WindowOu
         answers[Example(*key, seen[key])] = grade if probabilities and answer is not None else verdict
         seen[key] += 1
     return answers
+
+
+def answered_windows(payload: object) -> AnsweredWindows | None:
+    """The windows that got a yes or a no, in columns; None if `payload` is not of this layout."""
+    read = _read(_WindowPayload, payload)
+    if read is None or len({len(read.documents), len(read.fires), len(read.answers)}) != 1:
+        return None
+    answers = np.array([np.nan if a is None else a for a in read.answers], dtype=np.float64)
+    verdict = (answers == 0) | (answers == 1)
+    documents = [d for d, chosen in zip(read.documents, verdict.tolist(), strict=True) if chosen]
+    fires = np.array(read.fires, dtype=bool)[verdict]
+    return AnsweredWindows(documents, fires, answers[verdict] == 1)
 
 
 def document_outcomes(payload: object) -> DocumentOutcomes | None:

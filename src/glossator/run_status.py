@@ -61,7 +61,7 @@ def run_status(ledger: Ledger, run: str, *, fresh: int = 5, now: datetime | None
     counts, figures = WorkQueue(ledger, run).counts(), run_figures(ledger, run, fresh)
     events = store.events(run, *_TOLD)
     spent = _spending(ledger, run)
-    rate = _rate(ledger, run, events, now)
+    rate = _rate(ledger, run, events, now) if state is RunState.RUNNING else None
     ahead = _ahead(plan, state, counts, spent, rate, now)
     return RunStatus(
         run=run,

@@ -104,6 +104,7 @@ def _worked(
     say: Callable[[str], None],
     times: WorkerTimes | None,
 ) -> WorkerEnd:
+    from glossator.agents.run_work.label_work import LabelWork
     from glossator.agents.run_work.orders import read_orders
     from glossator.agents.run_work.worker import RunWorker as Worker
 
@@ -115,8 +116,9 @@ def _worked(
         on_outage=lambda outage: _tell(runs, run, begun[0].worker, outage, say), say=say,
     )  # fmt: skip
     work = open_work(desk)
+    cheaper = work.cheaper_ratio if isinstance(work, LabelWork) else None
     host, process = socket.gethostname(), os.getpid()
-    begun.append(Worker(runs, run, work, host=host, process=process, stop=stop, times=times))
+    begun.append(Worker(runs, run, work, host=host, process=process, stop=stop, times=times, cheaper=cheaper))
     ended = run_to_end(begun[0].work())
     say(f"worker {begun[0].worker} ended: {ended.why}, {ended.features} features")
     return ended

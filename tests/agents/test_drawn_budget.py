@@ -161,6 +161,32 @@ def test_what_was_granted_to_somebody_cancelled_is_there_for_the_others() -> Non
     asyncio.run(run())
 
 
+def test_nothing_is_set_aside_while_a_draw_may_lower_what_is_granted() -> None:
+    """The draw is asked for calls, and takes tokens back that it thinks are not needed."""
+    drawn: list[Charge] = []
+
+    def draw(spent: Charge, needed: Charge) -> Limits | None:
+        time.sleep(0.005)
+        drawn.append(needed)
+        plenty = 900 if len(drawn) == 1 else 0
+        return Limits(calls=spent.calls + needed.calls + 1, tokens=spent.tokens + needed.tokens + plenty)
+
+    async def run() -> None:
+        budget = DrawnBudget(draw, Limits(calls=10**6, tokens=10**6))
+        await budget.reserve(Charge(1, 100))
+        two = asyncio.create_task(budget.reserve(Charge(2, 50)))  # more calls than are granted
+        await asyncio.sleep(0.001)
+        late = asyncio.create_task(budget.reserve(Charge(1, 800)))  # would fit what is granted still
+        for _ in range(100):
+            assert budget.limits.tokens is not None
+            assert budget.reserved.tokens <= budget.limits.tokens
+            await asyncio.sleep(5e-4)
+        await asyncio.gather(two, late)
+        assert drawn == [Charge(1, 100), Charge(3, 150), Charge(4, 950)]
+
+    asyncio.run(run())
+
+
 def test_what_a_draw_raises_reaches_those_who_wait() -> None:
     def fail(spent: Charge, needed: Charge) -> Limits | None:
         raise StorageError("the disk is full")

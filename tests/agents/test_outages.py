@@ -219,6 +219,29 @@ def test_an_answer_that_was_on_its_way_ends_the_outage() -> None:
     assert [n.stage for n in notes] == [OutageStage.BEGAN, OutageStage.ENDED]
 
 
+def test_an_endpoint_that_refuses_is_there() -> None:
+    """A question that does not fit the model shows as well as any answer that the endpoint is back."""
+
+    def answer(request: ChatRequest, number: int) -> ChatReply:
+        if 10.0 < clock() < 600.0:
+            raise CallFailure(UnscoredReason.UNREACHABLE, "nobody", retryable=True)
+        if number % 40:
+            raise CallFailure(UnscoredReason.CONTEXT_TOO_SMALL, "too long", retryable=False)
+        return yes(request, number)
+
+    notes = list[OutageNote]()
+
+    async def flow() -> None:
+        policy = RetryPolicy(patience=HOUR, clock=clock)
+        calls = room(TinyChat(answer, latency=lambda _: 0.2), retry=policy, slots=4, on_outage=notes.append)
+        ends = await ask_all(calls, 400)
+        assert set(ends) == {"1", Unscored(UnscoredReason.CONTEXT_TOO_SMALL, "too long")}
+        assert [n.stage for n in notes] == [OutageStage.BEGAN, OutageStage.ENDED]
+        assert 600 < clock() < 1000
+
+    run(flow())
+
+
 def test_scattered_errors_are_no_outage() -> None:
     def answer(request: ChatRequest, number: int) -> ChatReply:
         if number % 3 == 0:

@@ -189,6 +189,28 @@ def test_no_slot_is_lost_when_those_who_wait_or_hold_are_cancelled() -> None:
         run(flow(seed))
 
 
+def test_a_busy_machine_of_our_own_is_no_slow_endpoint() -> None:
+    """Every few requests something holds up the event loop for two seconds; the endpoint takes 0.2."""
+
+    async def flow(late: float) -> int:
+        slots, blocked = AdaptiveSlots(16, clock=lambda: clock() + blocked), 0.0
+
+        async def ask(number: int) -> None:
+            nonlocal blocked
+            async with slots.slot("e"):
+                started = clock() + blocked
+                await asyncio.sleep(0.2)
+                if number > 500 and number % 4 == 0:
+                    blocked += late
+                slots.answered("e", "p", started)
+
+        await asyncio.gather(*(ask(i) for i in range(1000)))
+        return slots.load().limit
+
+    assert run(flow(2.0)) == 16
+    assert run(flow(0.0)) == 16
+
+
 def test_busy_time_is_added_up() -> None:
     async def flow() -> None:
         slots = AdaptiveSlots(4, clock=clock)

@@ -88,10 +88,10 @@ def label_command(
         if estimate:
             print_estimate(run.estimate(), run.n_stored, machine=machine)
             return
-        cards, stopped = _label(run, len(chosen), progress, machine=machine)
+        cards, stopped = label_run(run, len(chosen), progress, machine=machine)
         folder = out or effective.settings.home / "reports"
-        _write(session, cards, folder, index)
-        _sync_findings(session)
+        write_results(session, cards, folder, index)
+        sync_findings(session)
     if not machine:
         from glossator.report.terminal import cards_table
 
@@ -109,13 +109,16 @@ def _chosen(index: ActivationIndex, features: str | None, random: int | None, se
     return draw_features(index.live_features(), random or 1, seed)
 
 
-class _Labelled(NamedTuple):
+class Labelled(NamedTuple):
+    """What a run came to."""
+
     cards: list[FeatureCard]
     stopped: BudgetSpent | None
     """Why there are not more; None where all features are done."""
 
 
-def _label(run: LabellingRun, n: int, progress: TaskProgress, *, machine: bool) -> _Labelled:
+def label_run(run: LabellingRun, n: int, progress: TaskProgress, *, machine: bool) -> Labelled:
+    """Go through `run` with progress; on a pipe each card is printed when it is there."""
     from glossator.errors import BudgetSpent as Spent
     from glossator.report.terminal import card_json_line
 
@@ -131,11 +134,12 @@ def _label(run: LabellingRun, n: int, progress: TaskProgress, *, machine: bool) 
             if machine:
                 typer.echo(card_json_line(finished.card))
     except Spent as stopped:
-        return _Labelled(cards, stopped)
-    return _Labelled(cards, None)
+        return Labelled(cards, stopped)
+    return Labelled(cards, None)
 
 
-def _write(session: Session, cards: list[FeatureCard], folder: Path, index: ActivationIndex) -> None:
+def write_results(session: Session, cards: list[FeatureCard], folder: Path, index: ActivationIndex) -> None:
+    """Write `report.html` and `cards.jsonl`."""
     from datetime import UTC, datetime
 
     from glossator.comparison import compare_cards
@@ -154,7 +158,8 @@ def _write(session: Session, cards: list[FeatureCard], folder: Path, index: Acti
         file.write(lines.encode())
 
 
-def _sync_findings(session: Session) -> None:
+def sync_findings(session: Session) -> None:
+    """Bring the search index up to the ledger; where that fails, say so and go on."""
     from glossator.errors import StorageError
 
     try:

@@ -36,6 +36,7 @@ from glossator.records.explanation import (
 )
 from glossator.records.feature import FeatureNames, FeatureRef, SiteKind, SiteRef, Split
 from glossator.records.finding import Contradiction, Finding, FindingKind
+from glossator.records.imported_label import ClaimedScore, ImportedLabel
 from glossator.records.investigation import (
     Belief,
     ExceptionRegion,
@@ -88,6 +89,36 @@ from glossator.records.predicate import (
     predicate_json,
 )
 from glossator.records.prompt import PromptRef
+from glossator.records.run_report import (
+    AbstentionGroup,
+    ChangedFeature,
+    DirectionPair,
+    EarlierComparison,
+    FalseDiscovery,
+    LabelTest,
+    MethodCost,
+    NearDirections,
+    NestedPair,
+    Nesting,
+    Nestings,
+    PacePoint,
+    RunCost,
+    RunCoverage,
+    RunHistory,
+    RunReport,
+    SharedLabel,
+    Surprise,
+    SurpriseKind,
+)
+from glossator.records.run_report_parts import (
+    BaselineSpread,
+    Estimate,
+    NamedEstimate,
+    Reason,
+    RunQuestion,
+    ScoreDistribution,
+    ShownFeature,
+)
 from glossator.records.score import (
     Baseline,
     BaselineName,
@@ -119,4 +150,10 @@ __all__ = [
     "Depth", "ItemState", "Shortfall", "RunOrder", "RunVariant", "RunPlan", "RunItem", "RunCounts",
     "RunEventKind", "RunEvent", "StoredRunEvent", "RunState", "RunStatus", "RunSpending", "WorkerLoad",
     "FreshLabel",
+    "ClaimedScore", "ImportedLabel",
+    "Reason", "Estimate", "NamedEstimate", "RunQuestion", "BaselineSpread", "ScoreDistribution",
+    "ShownFeature",
+    "RunCoverage", "RunHistory", "SurpriseKind", "Surprise", "AbstentionGroup", "DirectionPair",
+    "NearDirections", "SharedLabel", "Nesting", "NestedPair", "Nestings", "MethodCost", "RunCost",
+    "PacePoint", "LabelTest", "FalseDiscovery", "ChangedFeature", "EarlierComparison", "RunReport",
 ]  # fmt: skip

@@ -80,6 +80,8 @@ class EvidenceKind(StrEnum):
     """Features that were labelled on request, with the evidence of their cards."""
     RECALL = "recall"
     """What memory held of something, with the ids of the findings."""
+    IMPORTED = "imported"
+    """A label as it was read from a file of others, with the scores that they claim for it."""
 
 
 class Evidence(Record):

@@ -45,6 +45,8 @@ class ExplanationMethod(StrEnum):
     """Proposed by a model, tested by experiments on the subject, chosen on `validate`."""
     EFFECTS = "effects"
     """From the tokens that rise and fall when the feature is turned up: what it causes, not when it fires."""
+    IMPORTED = "imported"
+    """Written elsewhere and read from files of others; scored here like any other."""
 
 
 class Explanation(Record):

@@ -63,6 +63,7 @@ EXPLANATION_METHOD_WORDS = {
     ExplanationMethod.REFINED: "refined",
     ExplanationMethod.INVESTIGATED: "investigated",
     ExplanationMethod.EFFECTS: "from its effects",
+    ExplanationMethod.IMPORTED: "imported",
 }
 BASELINE_WORDS = {
     BaselineName.SHUFFLED: "shuffled",

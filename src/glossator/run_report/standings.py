@@ -1,0 +1,158 @@
+"""The score that a feature's verdict rests on, and the little that a report keeps of each feature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+from glossator.comparison import Question
+from glossator.records import (
+    BaselineName,
+    ExplanationMethod,
+    FeatureCard,
+    Interval,
+    Metric,
+    Negatives,
+    Score,
+    ScoreMethod,
+    ShownFeature,
+    VerdictKind,
+)
+from glossator.report.headline import USUAL_THRESHOLD, baseline_of, is_llm
+
+MAIN_METRICS = {
+    ScoreMethod.DETECTION: Metric.BALANCED_ACCURACY,
+    ScoreMethod.FUZZING: Metric.BALANCED_ACCURACY,
+    ScoreMethod.PREDICATE: Metric.F1,
+    ScoreMethod.EMBEDDING: Metric.AUC,
+    ScoreMethod.SURPRISAL: Metric.AUC,
+    ScoreMethod.SIMULATION: Metric.CORRELATION,
+    ScoreMethod.GENERATION: Metric.BALANCED_ACCURACY,
+    ScoreMethod.INTRUDER: Metric.ACCURACY,
+    ScoreMethod.INTERVENTION: Metric.GAIN,
+}
+"""The one number that stands for a method in a plot."""
+
+
+class Standing(NamedTuple):
+    """What is kept of a feature."""
+
+    feature: int
+    label: str
+    """What was claimed; empty where nothing was."""
+    verdict: VerdictKind
+    method: str
+    """How the claim came about; empty without one."""
+    value: float | None
+    """The deciding score; None where there is none."""
+    interval: Interval | None
+    n_positive: int
+    n_negative: int
+    reader: str
+    shuffled: float | None
+    """What labels of other features reach."""
+    shuffled_interval: Interval | None
+    reached: float
+    """What the label has to beat by the evidence of this feature alone; at least 0.5."""
+    evidence: str | None
+    """Where the deciding score's outcomes are."""
+    question: Question | None
+    """What the deciding score answers."""
+    stopped: str
+    """Why reading ended, where looks were taken on the way; empty where all was read at once."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether its label is one."""
+        return self.verdict is VerdictKind.ACCEPTED
+
+    @property
+    def low(self) -> float:
+        """The lower end of what is known of the deciding score."""
+        return self.interval.low if self.interval else self.value or 0.0
+
+    @property
+    def high(self) -> float:
+        """The upper end."""
+        return self.interval.high if self.interval else self.value or 0.0
+
+    def shown(self) -> ShownFeature:
+        """The same as a row."""
+        return ShownFeature(
+            feature=self.feature,
+            label=self.label,
+            verdict=self.verdict.value,
+            value=self.value,
+            interval=self.interval,
+            n_positive=self.n_positive,
+            n_negative=self.n_negative,
+            shuffled=self.shuffled,
+            shuffled_interval=self.shuffled_interval,
+            reader=self.reader,
+        )
+
+
+def question_of(score: Score) -> Question:
+    """The question that `score` answers, one object for all features that were asked it."""
+    return _same(Question.of(score))
+
+
+@cache
+def _same(question: Question) -> Question:
+    return question
+
+
+def standing(card: FeatureCard) -> Standing:
+    """What a report keeps of `card`."""
+    score, claim = deciding_score(card), card.explanation
+    shuffled = baseline_of(score, BaselineName.SHUFFLED)
+    return Standing(
+        feature=card.feature.index,
+        label="" if claim is None else claim.text,
+        verdict=card.verdict.kind,
+        method="" if claim is None else claim.method.value,
+        value=score and score.value,
+        interval=score and score.interval,
+        n_positive=score.n_positive if score else 0,
+        n_negative=score.n_negative if score else 0,
+        reader=score.reader if score else "",
+        shuffled=shuffled and shuffled.value,
+        shuffled_interval=shuffled and shuffled.interval,
+        reached=_reached(score),
+        evidence=score and score.evidence,
+        question=question_of(score) if score else None,
+        stopped=score.stopped if score else "",
+    )
+
+
+def deciding_score(card: FeatureCard) -> Score | None:
+    """The detection that the verdict rests on (`agents/verdict.py`): by the predicate for what the embedded
+    analyst wrote, else by the model that read the label, else by predicate or embedder."""
+    claim = card.explanation
+    if claim is None:
+        return None
+    found = detections(card.scores, Negatives.RANDOM)
+    models = [s for s in found if is_llm(s.reader)]
+    by = {s.reader: s for s in found if not is_llm(s.reader)}
+    if claim.method is ExplanationMethod.EMBEDDED and claim.predicate is not None:
+        return by.get("predicate")
+    if models:
+        return models[0]
+    return by.get("predicate") if claim.predicate is not None else by.get("embedder")
+
+
+def detections(scores: Sequence[Score], negatives: Negatives) -> list[Score]:
+    """The sealed detection scores at the usual threshold, one per reader."""
+    wanted = (ScoreMethod.DETECTION, Metric.BALANCED_ACCURACY, negatives, "sealed", USUAL_THRESHOLD)
+    return [s for s in scores if (s.method, s.metric, s.negatives, s.split.value, s.threshold) == wanted]
+
+
+def _reached(score: Score | None) -> float:
+    """As the verdict takes it: the upper end of what other labels reach; the value for readers that are
+    asked in words, who read only a few windows with them."""
+    shuffled = baseline_of(score, BaselineName.SHUFFLED)
+    if score is None or shuffled is None or shuffled.interval is None:
+        return 0.5
+    reached = shuffled.interval.high if score.prompt is None else shuffled.value
+    return max(0.5, reached or 0.5)

@@ -1,0 +1,155 @@
+"""The morning report as a page, as Markdown and in lines: whole, safe, bounded, and with its n."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from glossator.records import RunReport
+from glossator.report.run_lines import report_lines
+from glossator.report.run_markdown import plain, run_report_markdown
+from glossator.report.run_page import render_run_report, run_document, write_run_page
+from glossator.run_report import EarlierRun
+from tests.report.page_reading import Page
+from tests.run_report.fake_runs import FakeRun, directions
+from tests.run_report.test_run_report import cofiring, report_of
+
+_INTERVAL = re.compile(r"\d \[[−$\d<]")
+
+
+@pytest.fixture(scope="module")
+def report() -> RunReport:
+    run = FakeRun(240, shift=0.05)
+    return report_of(
+        run,
+        directions=lambda features: directions(tuple(features)),
+        cofiring=cofiring,
+        contradictions=run.contradictions(),
+        earlier=EarlierRun("r-before", FakeRun(240).cards()),
+    )
+
+
+@pytest.fixture(scope="module")
+def html(report: RunReport) -> str:
+    return render_run_report(report)
+
+
+@pytest.fixture(scope="module")
+def markdown(report: RunReport) -> str:
+    return run_report_markdown(report)
+
+
+def test_tags_are_balanced_ids_unique_and_links_inner(html: str) -> None:
+    page = Page(html)
+    assert page.open == []
+    ids = [a["id"] for _, a in page.elements if "id" in a]
+    assert len(ids) == len(set(ids)) >= 12
+    links = [a["href"] for tag, a in page.elements if tag == "a"]
+    assert links
+    assert all(link.startswith("#") and link[1:] in ids for link in links)
+
+
+def test_nothing_is_loaded_and_nothing_runs(html: str) -> None:
+    page = Page(html)
+    assert any("default-src 'none'" in a.get("content", "") for _, a in page.elements)
+    loading = {"script", "link", "img", "iframe", "object", "base"}
+    assert not [tag for tag, _ in page.elements if tag in loading]
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert not re.search(r"src=[\"']|@import|url\(", html.replace("&lt;img src=x", ""))
+
+
+def test_hostile_labels_and_events_are_shown_as_they_are(html: str) -> None:
+    text = Page(html).text
+    assert "<script>alert(1)</script> endpoint https://a|b does not answer" in text
+    assert "<img src=x onerror=alert(1)>, [bold] | *stars*" in text
+
+
+def test_markdown_makes_no_markup_of_what_others_wrote(markdown: str) -> None:
+    assert "<script>" not in markdown.replace("\\<script", "")
+    assert not re.search(r"(?<!\\)<", markdown)
+    assert "https://" not in markdown
+    for line in markdown.splitlines():
+        if line.startswith("|"):
+            assert len(re.findall(r"(?<!\\)\|", line)) >= 3
+    tables = re.findall(r"(?:^\|.*\n)+", markdown, re.MULTILINE)
+    assert len(tables) > 15
+    for table in tables:
+        widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(widths) == 1, table
+
+
+def test_plain_writes_out_what_markdown_would_read() -> None:
+    assert plain("# *a* [b](c) `d`\n| e") == "\\# \\*a\\* \\[b\\](c) \\`d\\` \\| e"
+    assert plain("see www.a.b").startswith("see www\u200b.")
+
+
+def test_every_estimate_stands_with_n(report: RunReport) -> None:
+    """A row with an interval says how many features, examples or documents it rests on; what events and
+    contradictions say is quoted."""
+    for section in run_document(report).sections:
+        for table in section.tables:
+            for row in table.rows:
+                words = " ".join(f"{c.text} {c.small}" for c in row)
+                if _INTERVAL.search(words) and section.anchor not in ("history", "contradictions"):
+                    n_named = re.search(r"n = |documents = |\d \+ \d", words) or "Documents" in table.head
+                    assert n_named, (section.anchor, words)
+
+
+def test_baselines_stand_beside_scores(html: str) -> None:
+    text = " ".join(Page(html).text.split())
+    assert re.search(r"shuffled 0\.\d\d \[0\.\d\d, 0\.\d\d\] \(n = \d+\)", text)
+    assert re.search(r"empty 0\.50", text)
+    assert re.search(r"embedded analyst 0\.70", text)
+
+
+def test_page_and_markdown_say_the_same(report: RunReport, html: str, markdown: str) -> None:
+    text = " ".join(Page(html).text.split())
+    unescaped = " ".join(re.sub(r"\\(.)", r"\1", markdown).split())
+    for section in run_document(report).sections:
+        assert section.title in text
+        assert section.title in unescaped
+        for paragraph in section.lead:
+            assert " ".join(paragraph.split()) in text
+            assert " ".join(paragraph.split()) in unescaped
+
+
+def test_what_was_spent_without_account_is_said(html: str) -> None:
+    text = Page(html).text
+    assert "Up to 37 more" in text
+    assert "the budget counts them as spent" in text
+
+
+def test_the_share_of_false_labels_is_said(html: str, report: RunReport) -> None:
+    held = len(report.discovery.holding)
+    assert f"{held} of {report.discovery.accepted} accepted labels hold" in Page(html).text
+
+
+def test_the_page_does_not_grow_with_the_run(report: RunReport, html: str) -> None:
+    many = report_of(
+        FakeRun(600),
+        directions=lambda features: directions(tuple(features)),
+        cofiring=cofiring,
+        contradictions=FakeRun.contradictions() * 10,
+    )
+    assert len(render_run_report(many)) < 1.2 * len(html)
+
+
+def test_lines_are_few_and_plain(report: RunReport) -> None:
+    lines = report_lines(report)
+    assert 5 <= len(lines) <= 10
+    assert lines[0].startswith("240 features: ")
+    assert not [line for line in lines if "\n" in line or "\x1b" in line]
+
+
+def test_the_report_of_an_empty_run_can_be_shown() -> None:
+    empty = report_of(FakeRun(0), ended=())
+    assert Page(render_run_report(empty)).open == []
+    assert run_report_markdown(empty)
+    assert report_lines(empty)
+
+
+def test_the_same_report_makes_the_same_page(report: RunReport, html: str, tmp_path: Path) -> None:
+    again = RunReport.model_validate_json(report.model_dump_json())
+    assert write_run_page(tmp_path / "a" / "run.html", again).read_text(encoding="utf-8") == html

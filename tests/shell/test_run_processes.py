@@ -1,0 +1,152 @@
+"""Labelling runs with real worker processes: side by side, in the background, interrupted, orphaned."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glossator.agents.llm_calls.scripted_chat import Asked, Script, by_form, verdicts
+from glossator.cli import run
+from glossator.memory.labelling_runs import LabellingRunStore
+from glossator.memory.run_workers import RunWorkers
+from glossator.memory.work_queue import WorkQueue
+from glossator.records import ItemState, RunEventKind, RunState, RunStatus
+from glossator.run_status import is_gone
+from tests.agents.planted_index import LABEL_FORM
+from tests.llm_wire.scripted_server import serving
+from tests.shell.run_fixtures import kinds, latest, ledger_of, own_ledger, standing_project
+
+
+def label(asked: Asked) -> str:
+    return json.dumps({"label": "words about the law and courts", "predicate": ""})
+
+
+SCRIPT: Script = by_form(verdicts(lambda claim, text: "law" in text), {LABEL_FORM: label})
+pytestmark = pytest.mark.slow
+PATIENCE = 120.0
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return standing_project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Flags that name a model which takes its time, so that a run can be caught at work."""
+    monkeypatch.setenv("MY_KEY", "sk-made-up")
+    with serving(SCRIPT) as server:
+        server.seconds = 0.3
+        yield [
+            "--base-url", server.base_url, "--explainer", "my-model", "--api-key-variable", "MY_KEY",
+            "--llm-slots", "2", "--windows-per-prompt", "5",
+        ]  # fmt: skip
+
+
+def until(true: Callable[[], Any]) -> Any:
+    begun = time.monotonic()
+    while not (seen := true()):
+        assert time.monotonic() - begun < PATIENCE, "it never came true"
+        time.sleep(0.1)
+    return seen
+
+
+def alive_workers(home: Path) -> list[int]:
+    """Processes of workers that have begun and not ended."""
+    if not (home / "ledger.sqlite").exists():
+        return []
+    with ledger_of(home) as ledger:
+        known = LabellingRunStore(ledger).all()
+        return [w.process for w in RunWorkers(ledger, known[0].id).loads()] if known else []
+
+
+def test_two_workers_do_each_feature_once_and_one_that_is_killed_is_replaced(
+    project: list[str], home: Path
+) -> None:
+    flags = own_ledger(project, home)
+    command = [sys.executable, "-m", "glossator", "run", "start", "--features", "all", "--workers", "2"]
+    process = subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    os.kill(until(lambda: alive_workers(home))[0], signal.SIGKILL)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, err
+    status = RunStatus.model_validate(json.loads(out.splitlines()[-1]))
+    assert status.state is RunState.FINISHED
+    with ledger_of(home) as ledger:
+        items = list(WorkQueue(ledger, status.run).items())
+    assert {i.state for i in items} <= {ItemState.DONE, ItemState.SKIPPED}
+    assert status.counts.done > 0
+    assert "another takes its place" in err
+    happened = kinds(home, status.run)
+    assert RunEventKind.WORKER_LOST in happened
+    assert happened.count(RunEventKind.FINISHED) == 1
+
+
+def test_ctrl_c_finishes_what_is_in_work_and_says_how_to_go_on(
+    project: list[str], home: Path, slow: list[str]
+) -> None:
+    flags = own_ledger(project, home)
+    command = [sys.executable, "-m", "glossator", "run", "start", "--features", "all", *slow]
+    process = subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until(lambda: alive_workers(home))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    identity = latest(home)
+    assert process.returncode == 130, err
+    assert f"glossator run resume {identity}" in err
+    with ledger_of(home) as ledger:
+        counts = WorkQueue(ledger, identity).counts()
+        assert LabellingRunStore(ledger).state(identity) is RunState.STOPPED
+    assert counts.left == counts.planned > 0
+
+
+def test_a_detached_run_returns_at_once_and_ends_by_itself(
+    project: list[str], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = own_ledger(project, home)
+    assert run(["run", "start", "--features", "0-9", "--detach", *flags]) == 0
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert Path(said["log"]).is_file()
+
+    def finished() -> bool:
+        file = Path(said["status"])
+        return file.is_file() and RunStatus.model_validate_json(file.read_text()).state is RunState.FINISHED
+
+    until(finished)
+    assert run(["run", "watch", *flags]) == 0
+    assert "finished" in capsys.readouterr().out
+
+
+def test_workers_whose_coordinator_is_killed_end_in_order(
+    project: list[str], home: Path, slow: list[str]
+) -> None:
+    flags = own_ledger(project, home)
+    command = [sys.executable, "-m", "glossator", "run", "start", "--features", "all", "--workers", "2"]
+    process = subprocess.Popen(
+        [*command, *slow, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    workers = until(lambda: alive_workers(home))
+    process.kill()
+    process.wait()
+    until(lambda: all(is_gone(socket.gethostname(), worker) for worker in workers))
+    until(lambda: not alive_workers(home))
+    with ledger_of(home) as ledger:
+        counts = WorkQueue(ledger, latest(home)).counts()
+    assert counts.leased == 0
+    assert counts.planned > 0
+    assert RunEventKind.WORKER_LOST not in kinds(home, latest(home))
