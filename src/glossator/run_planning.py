@@ -7,9 +7,10 @@ features, and those labelled before under the same settings.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from glossator.errors import SettingsError, UserError
+from glossator.errors import SettingsError, UnknownNameError, UserError
 from glossator.feature_selection import draw_features, parse_features
 from glossator.labelling_run import work_key
 from glossator.llm_plan import LlmPlan, llm_plan
@@ -17,6 +18,7 @@ from glossator.memory.labelling_runs import LabellingRunStore, PlannedItem, orde
 from glossator.records import (
     Depth,
     FeatureRef,
+    ImportedLabel,
     RunCounts,
     RunOrder,
     RunPlan,
@@ -24,6 +26,7 @@ from glossator.records import (
     RunVariant,
     ScoreMethod,
     Shortfall,
+    content_id,
 )
 from glossator.run_settings import MEANS, PLACES, stored_settings
 from glossator.session import Session
@@ -127,13 +130,14 @@ def draft_run(session: Session, wish: RunWish) -> Draft:
     )  # fmt: skip
     check_selection(wish.features, session)
     index = session.index()
+    labels = _imported(session, wish)
     plan = RunPlan(
         names=session.names(),
         index_identity=index.identity,
         depth=wish.depth,
         selection=wish.features.strip(),
         order=wish.order,
-        variants=_variants(session, index, wish, asked),
+        variants=_variants(session, index, wish, asked, labels),
         panel=(),
         budget=wish.budget,
         until=wish.until,
@@ -144,7 +148,7 @@ def draft_run(session: Session, wish: RunWish) -> Draft:
         labels_from=wish.labels_from,
         settings=stored_settings(session.settings),
     )
-    items, panel = _items(session, index, plan, force=wish.force)
+    items, panel = _items(session, index, plan, labels, force=wish.force)
     if wish.force:
         plan = plan.model_copy(update={"variants": _never_done(plan.variants)})
     return Draft(plan.model_copy(update={"panel": panel}), items)
@@ -179,10 +183,33 @@ def _drawn(text: str) -> int | None:
     return int(number)
 
 
+def _imported(session: Session, wish: RunWish) -> dict[int, ImportedLabel] | None:
+    """The labels of others that are to be scored; None where new ones are to be written."""
+    if not wish.labels_from:
+        return None
+    if wish.depth is not Depth.LABEL:
+        raise SettingsError("--labels-from scores labels as they are: it goes with --depth label alone")
+    from glossator.memory.imported_store import imported_labels
+
+    labels = imported_labels(session.ledger(), session.names(), wish.labels_from)
+    if not labels:
+        raise UnknownNameError(
+            f"no labels by {wish.labels_from!r} are stored for this dictionary: "
+            "glossator import neuronpedia|delphi FOLDER --store-only"
+        )
+    return labels
+
+
 def _variants(
-    session: Session, index: ActivationIndex, wish: RunWish, asked: LlmPlan | None
+    session: Session,
+    index: ActivationIndex,
+    wish: RunWish,
+    asked: LlmPlan | None,
+    labels: Mapping[int, ImportedLabel] | None,
 ) -> tuple[RunVariant, ...]:
     """The ordered way, and a cheaper one where something can be left out."""
+    named = "" if labels is None else content_id("l", [[i, labels[i].text] for i in sorted(labels)])
+    wish = wish._replace(labels_from=named and f"{wish.labels_from} {named}")
     full = _variant(session, index, wish, asked, None)
     if asked is None or wish.depth is not Depth.LABEL or wish.shortfall is not Shortfall.CHEAPER:
         return (full,)
@@ -215,7 +242,12 @@ def _never_done(variants: tuple[RunVariant, ...]) -> tuple[RunVariant, ...]:
 
 
 def _items(
-    session: Session, index: ActivationIndex, plan: RunPlan, *, force: bool
+    session: Session,
+    index: ActivationIndex,
+    plan: RunPlan,
+    labels: Mapping[int, ImportedLabel] | None,
+    *,
+    force: bool,
 ) -> tuple[tuple[PlannedItem, ...], tuple[int, ...]]:
     """The features of a run in its order, and its panel."""
     from glossator.agents.llm_calls.retry import ENDPOINT_FAILURES
@@ -235,6 +267,8 @@ def _items(
         unfit = unfit_at_planning(int(count[feature]), float(density[feature]))
         if not unfit and len(panel) < PANEL:
             panel.append(feature)
+        if not unfit and labels is not None and feature not in labels:
+            unfit = f"no label by {plan.labels_from}"
         items.append(_item(ref, priority, unfit, known))
     return tuple(items), tuple(panel)
 

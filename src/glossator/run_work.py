@@ -18,6 +18,7 @@ from glossator.memory.run_workers import Amount
 from glossator.records import (
     Depth,
     FeatureRef,
+    ImportedLabel,
     LlmSpending,
     RunEvent,
     RunEventKind,
@@ -86,7 +87,7 @@ def open_work(desk: RunDesk) -> ItemWork:
         from glossator.agents.labelling import FeatureLabeller
         from glossator.agents.run_work.embedded_label_work import EmbeddedLabelWork
 
-        return EmbeddedLabelWork(FeatureLabeller(preparation, causes), desk.plan.panel)
+        return EmbeddedLabelWork(FeatureLabeller(preparation, causes, _imported(desk)), desk.plan.panel)
     return _labels(desk, preparation, causes)
 
 
@@ -141,7 +142,19 @@ def _llm_work(
     if asked is None:
         raise SettingsError("the run asks a model, and these settings name none: set --explainer")
     opened = None if desk.endpoints is None else partial(desk.endpoints, asked.models)
-    return Work(desk.session, asked, preparation, desk.plan.panel, endpoints=opened, causes=causes)
+    return Work(
+        desk.session, asked, preparation, desk.plan.panel, endpoints=opened, causes=causes,
+        labels=_imported(desk),
+    )  # fmt: skip
+
+
+def _imported(desk: RunDesk) -> dict[int, ImportedLabel] | None:
+    """The labels of others that the run scores; None where it writes its own."""
+    if not desk.plan.labels_from:
+        return None
+    from glossator.memory.imported_store import imported_labels
+
+    return imported_labels(desk.runs.ledger, desk.plan.names, desk.plan.labels_from)
 
 
 def _purse(desk: RunDesk) -> Purse:

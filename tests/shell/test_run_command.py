@@ -11,9 +11,10 @@ import pytest
 
 from glossator.cli import run
 from glossator.errors import EndpointError
+from glossator.memory.imported_store import store_imported
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.work_queue import WorkQueue
-from glossator.records import ItemState, RunEvent, RunEventKind, RunStatus
+from glossator.records import FeatureNames, ImportedLabel, ItemState, RunEvent, RunEventKind, RunStatus
 from tests.shell.run_fixtures import (
     ScriptedWork,
     install,
@@ -202,6 +203,7 @@ def test_one_coordinator_at_a_time(
         (["start", "--features", "0", "--until", "25:00"], "such as 07:00"),
         (["start", "--features", "0", "--until", "2020-01-01T07:00"], "is over"),
         (["start", "--features", "0", "--budget", "2usd"], "needs a model"),
+        (["start", "--features", "0", "--labels-from", "nobody"], "no labels by 'nobody'"),
         (["status"], "there is no labelling run yet"),
         (["watch", "r-1"], "there is no labelling run yet"),
         (["resume"], "there is no labelling run yet"),
@@ -250,3 +252,62 @@ def test_workers_that_died_are_free_again_when_the_run_goes_on(
     assert run(["run", "resume", *flags]) == 0
     assert RunEventKind.WORKER_LOST in kinds(home, identity)
     assert RunStatus.model_validate(lines(capsys)[-1]).counts.left == 0
+
+
+def test_a_report_is_written_at_the_end_and_again_when_asked(
+    work: ScriptedWork, flags: list[str], home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["run", "start", "--features", FEATURES, *flags]) == 0
+    first, folder = latest(home), home / "runs" / latest(home)
+    assert {"report.html", "report.md", "status.json"} <= {p.name for p in folder.iterdir()}
+    assert run(["run", "start", "--features", FEATURES, "--force", *flags]) == 0
+    capsys.readouterr()
+    out = tmp_path / "out"
+    command = ["run", "report", first, "--out", str(out), "--export", "csv", "--compare"]
+    with ledger_of(home) as ledger:
+        other = next(s.id for s in LabellingRunStore(ledger).all() if s.id != first)
+    assert run([*command, other, *flags]) == 0
+    said = capsys.readouterr()
+    assert "report.html" in said.out
+    assert other in (out / "report.md").read_text()
+    assert list((out / "csv").glob("*.csv"))
+    assert run(["run", "report", first, "--json", *flags]) == 0
+    assert lines(capsys)[0]["run"] == first
+
+
+def test_reports_that_cannot_be_meant(
+    work: ScriptedWork, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["run", "start", "--features", "0", *flags]) == 0
+    capsys.readouterr()
+    for arguments, said in (
+        (["--export", "xml"], "'neuronpedia'"),
+        (["--compare", "r-none"], "there is no labelling run 'r-none'"),
+        (["r-none"], "there is no labelling run 'r-none'"),
+    ):
+        assert run(["run", "report", *arguments, *flags]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_labels_of_others_are_scored_by_a_run(
+    project: list[str], flags: list[str], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    with ledger_of(home) as ledger:
+        labels = [
+            ImportedLabel(feature=i, text=f"the word river {i}", author="them:model", source="x")
+            for i in range(6)
+        ]
+        store_imported(ledger, FeatureNames("tiny-llama", "1-neurons"), labels)
+    assert run(["run", "start", "--features", FEATURES, "--labels-from", "them:model", *flags]) == 0
+    (said,) = lines(capsys)
+    assert said["skipped"]["no label by them:model"] > 0
+    with ledger_of(home) as ledger:
+        done = [i for i in WorkQueue(ledger, said["run"]).items() if i.state is ItemState.DONE]
+        assert done
+        for item in done:
+            card = ledger.latest_card(item.feature)
+            assert card is not None
+            assert card.explanation is not None
+            assert card.explanation.text == f"the word river {item.feature.index}"

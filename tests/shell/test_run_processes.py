@@ -52,10 +52,10 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Flags that name a model which takes its time, so that a run can be caught at work."""
     monkeypatch.setenv("MY_KEY", "sk-made-up")
     with serving(SCRIPT) as server:
-        server.seconds = 0.3
+        server.seconds = 0.15
         yield [
             "--base-url", server.base_url, "--explainer", "my-model", "--api-key-variable", "MY_KEY",
-            "--llm-slots", "2", "--windows-per-prompt", "5",
+            "--llm-slots", "4", "--windows-per-prompt", "5",
         ]  # fmt: skip
 
 

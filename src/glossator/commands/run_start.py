@@ -73,6 +73,14 @@ def start_command(
         bool, typer.Option("--causal", help="Turn each feature up and down as well, and say what it causes.")
     ] = False,
     notify: Annotated[str, typer.Option(metavar="CMD", help=NOTIFY_HELP, show_default=False)] = "",
+    labels_from: Annotated[
+        str,
+        typer.Option(
+            metavar="AUTHOR",
+            help="Score the imported labels by this author instead of writing new ones.",
+            show_default=False,
+        ),
+    ] = "",
     force: Annotated[bool, typer.Option("--force", help="Label again what is already labelled.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -97,6 +105,7 @@ def start_command(
         causal=causal,
         workers=workers,
         notify=notify,
+        labels_from=labels_from,
         force=force,
     )
     with (
