@@ -6,6 +6,7 @@ the birthday bound) cost a look into the ledger, never a wrong answer.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 
 import numpy as np
@@ -26,7 +27,8 @@ class KnownKeys:
         short = int(key[:_DIGITS], 16)
         if short in self._fresh:
             return True
-        place = int(self._sorted.searchsorted(np.uint64(short)))
+        # numpy's search lets go of the interpreter, and then waits for whatever thread is computing.
+        place = bisect_left(self._sorted, short)
         return place < len(self._sorted) and int(self._sorted[place]) == short
 
     def __len__(self) -> int:

@@ -19,6 +19,9 @@ from glossator.agents.run_work.run_admission import RunAdmission
 from glossator.memory.run_workers import Amount
 from glossator.memory.work_queue import Ended, Lease
 
+SWITCH_SECONDS = 0.001
+"""For `sys.setswitchinterval` of a process that does this work: the event loop, which keeps the slots busy,
+must not wait for the measuring thread at every turn as long as Python usually has it wait."""
 LEAST = 2
 """Features in work at once, at least."""
 MOST = 48
