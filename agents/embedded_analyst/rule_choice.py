@@ -92,7 +92,7 @@ def score_rule(
         recall=hits / max(1, len(target.strong)),
         hit_rate=_share_held(held, sample.firing),
         false_rate=_share_held(held, sample.silent),
-        held=np.count_nonzero(held),
+        held=int(np.count_nonzero(held)),
     )
 
 

@@ -26,7 +26,7 @@ LEAST = 2
 """Features in work at once, at least."""
 MOST = 48
 """And at most: what is shown and asked of a feature stays in memory while it is in work."""
-QUESTIONS_PER_SLOT = 1.5
+QUESTIONS_PER_SLOT = 3.0
 """Questions in flight or waiting, under which more features are taken up."""
 MEASURED_AHEAD = 3
 """Pieces of work on the measuring thread, from which on a further feature would only wait there."""
