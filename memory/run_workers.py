@@ -136,9 +136,11 @@ class RunWorkers:
             words = f"worker {worker} ended{': ' + why if why else ''}"
             self._note(connection, RunEventKind.WORKER_ENDED, words, worker)
 
-    def reap(self, gone: Callable[[str, int], bool] = lambda host, process: False) -> list[str]:
+    def reap(
+        self, gone: Callable[[str, int], bool] = lambda host, process: False, sparing: str = ""
+    ) -> list[str]:
         """Take workers for lost whose time is over, or of which `gone(host, process)` says that they cannot
-        be running; returns their ids."""
+        be running, but not `sparing`, who asks; returns their ids."""
         with self._ledger.writing() as connection:
             lock_run(connection, self._run)
             now = self._clock.now(connection)
@@ -148,6 +150,7 @@ class RunWorkers:
                 )
             ).all()
             lost = [r for r in rows if is_over(Moment(r.boot, r.alive_until), now) or gone(r.host, r.process)]
+            lost = [r for r in lost if r.id != sparing]
             for row in lost:
                 self._lose(connection, row.id, row.host)
         return [row.id for row in lost]

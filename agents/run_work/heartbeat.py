@@ -71,5 +71,6 @@ class Heartbeat:
 
     def _beat(self, spent: Amount, load: WorkerLoad) -> None:
         self._workers.beat(load.worker, spent, load, self._lease)
-        # After its own beat: while nothing can be written, nobody may be taken for lost for that.
-        self._workers.reap(self._gone)
+        # After its own beat: while nothing can be written, nobody may be taken for lost for that. A machine
+        # may sleep between the two, and then this one is not lost either.
+        self._workers.reap(self._gone, sparing=load.worker)

@@ -19,11 +19,14 @@ from glossator.agents.run_work.run_admission import RunAdmission
 from glossator.memory.run_workers import Amount
 from glossator.memory.work_queue import Ended, Lease
 
+SWITCH_SECONDS = 0.001
+"""For `sys.setswitchinterval` of a process that does this work: the event loop, which keeps the slots busy,
+must not wait for the measuring thread at every turn as long as Python usually has it wait."""
 LEAST = 2
 """Features in work at once, at least."""
 MOST = 48
 """And at most: what is shown and asked of a feature stays in memory while it is in work."""
-QUESTIONS_PER_SLOT = 1.5
+QUESTIONS_PER_SLOT = 3.0
 """Questions in flight or waiting, under which more features are taken up."""
 MEASURED_AHEAD = 3
 """Pieces of work on the measuring thread, from which on a further feature would only wait there."""

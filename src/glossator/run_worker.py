@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -104,7 +105,7 @@ def _worked(
     say: Callable[[str], None],
     times: WorkerTimes | None,
 ) -> WorkerEnd:
-    from glossator.agents.run_work.label_work import LabelWork
+    from glossator.agents.run_work.label_work import SWITCH_SECONDS, LabelWork
     from glossator.agents.run_work.orders import read_orders
     from glossator.agents.run_work.worker import RunWorker as Worker
 
@@ -119,7 +120,12 @@ def _worked(
     cheaper = work.cheaper_ratio if isinstance(work, LabelWork) else None
     host, process = socket.gethostname(), os.getpid()
     begun.append(Worker(runs, run, work, host=host, process=process, stop=stop, times=times, cheaper=cheaper))
-    ended = run_to_end(begun[0].work())
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        ended = run_to_end(begun[0].work())
+    finally:
+        sys.setswitchinterval(interval)
     say(f"worker {begun[0].worker} ended: {ended.why}, {ended.features} features")
     return ended
 
