@@ -15,6 +15,7 @@ from glossator.probes.activation_index.identity import IndexIdentity
 from glossator.probes.activation_index.manifest import Manifest, read_manifest
 from glossator.probes.activation_index.position_mass import PositionMass, position_mass
 from glossator.probes.activation_index.progress import NEXT_STEP
+from glossator.probes.activation_index.recent_firings import RecentFirings
 from glossator.probes.activation_index.shard import Shard
 from glossator.probes.activation_index.statistics import FeatureStatistics, read_statistics
 from glossator.probes.activation_index.stored_vocabulary import read_vocabulary
@@ -33,6 +34,7 @@ class StoredFirings:
 
     def __init__(self, tokens: SplitTokens, shards: Sequence[Shard], n_features: int) -> None:
         self._tokens, self._shards, self._n_features = tokens, shards, n_features
+        self._recent = RecentFirings()
 
     @property
     def text(self) -> TokenText:
@@ -45,8 +47,12 @@ class StoredFirings:
         return self._n_features
 
     def firings(self, feature: int) -> Firings:
-        """Where `feature` fires, in order of position."""
+        """Where `feature` fires, in order of position; the arrays are read-only."""
         check_feature(feature, self._n_features)
+        known = self._recent.get(feature)
+        return self._recent.keep(feature, self._read(feature)) if known is None else known
+
+    def _read(self, feature: int) -> Firings:
         parts = [shard.firings(feature) for shard in self._shards]
         if len(parts) == 1:
             return parts[0]

@@ -15,6 +15,7 @@ tensor. The header names the index (`key`) and the SHA-256 of the data, so a sha
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ import numpy as np
 from jaxtyping import Float, Int, Integer
 from pydantic import ValidationError
 
-from glossator.errors import CorruptFileError
+from glossator.errors import CorruptFileError, StorageError
 from glossator.probes.activation_index.progress import NEXT_STEP
 from glossator.probes.atomic_file import written_atomically
 from glossator.probes.split_view import Firings
@@ -146,7 +147,12 @@ class Shard:
 
     @classmethod
     def open(cls, path: Path) -> Shard:
-        """Map the shard at `path`; raises `CorruptFileError` if its header or size is wrong."""
+        """Map the shard at `path`, which holds a file open as long as it is used.
+
+        Raises:
+            CorruptFileError: its header or size is wrong.
+            StorageError: too many files are open.
+        """
         try:
             raw = np.memmap(path, dtype=np.uint8, mode="r")
             length = int.from_bytes(raw[:8].tobytes(), "little")
@@ -154,6 +160,11 @@ class Shard:
             header = ShardHeader.model_validate_json(cast(str, entries["__metadata__"]["shard"]))
             arrays = [_tensor(raw[8 + length :], entries[name], dtype) for name, _, dtype in _TENSORS]
         except (OSError, ValueError, KeyError, TypeError, ValidationError) as exc:
+            if isinstance(exc, OSError) and exc.errno in (errno.EMFILE, errno.ENFILE):
+                raise StorageError(
+                    f"cannot open {str(path)!r}: too many files are open, and an index needs one for each of "
+                    "its shards; raise the limit, such as with `ulimit -n 20000`, and run the command again"
+                ) from exc
             raise CorruptFileError(
                 f"{str(path)!r} is missing, truncated or altered; {NEXT_STEP} again to redo it"
             ) from exc
