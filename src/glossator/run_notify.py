@@ -22,7 +22,8 @@ TIME_LIMIT = 30.0
 """Seconds after which the command is ended."""
 OUTAGE_SECONDS = 60.0
 """An outage is told when it lasts longer."""
-_WORTH_TELLING = (RunEventKind.TROUBLE, RunEventKind.BUDGET_SPENT)
+_WORTH_TELLING = (RunEventKind.TROUBLE,)
+"""That the budget is spent or the time is up is told at the end, which follows."""
 
 
 class Notice(NamedTuple):

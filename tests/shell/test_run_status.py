@@ -20,7 +20,7 @@ from glossator.memory.ledger import Ledger
 from glossator.memory.run_workers import Amount, Ceiling, RunWorkers
 from glossator.memory.work_queue import Ended, WorkQueue
 from glossator.records import ItemState, LlmSpending, RunEvent, RunEventKind, RunState, RunStatus
-from glossator.report.terminal_run import counted, score_bars, status_line, watch_view
+from glossator.report.terminal_run import counted, runs_table, score_bars, status_line, watch_view
 from glossator.run_folder import RunFolder
 from glossator.run_status import is_gone, run_status
 from glossator.run_watch import changes, moments
@@ -146,6 +146,15 @@ def test_what_is_shown_is_text_and_says_it_all(ledger: Ledger) -> None:
     for said in ("2 done, 1 failed", "2 tentative", "[bold]boom[/bold]", "all would cost $3", "3/4"):
         assert said in shown
     assert "\x1b[31m" not in shown
+
+
+def test_a_table_of_runs_shows_whole_ids(ledger: Ledger) -> None:
+    runs = [started_run(ledger, 2), started_run(ledger, 3, selection="0-99,812,900-1000,1100-2000")]
+    console = Console(file=io.StringIO(), width=80, force_terminal=False)
+    console.print(runs_table([run_status(ledger, run) for run in runs]))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert all(run in shown for run in runs)
+    assert "running" in shown
 
 
 def test_bars_and_counts() -> None:

@@ -31,18 +31,17 @@ _QUIET = (RunEventKind.WORKER_STARTED, RunEventKind.WORKER_ENDED)
 
 def runs_table(statuses: Sequence[RunStatus]) -> Table:
     """One row a run."""
-    table = Table(
-        "id", "state", "depth", "features", "done", "failed", "skipped", "left", "cost", box=box.SIMPLE_HEAD
-    )
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("id", "state", "what", "done", "failed", "skipped", "left", "spent"):
+        table.add_column(name, no_wrap=name in ("id", "state"))
     for one in statuses:
-        counts = one.counts
+        counts, spent = one.counts, one.spent
         table.add_row(
             Text(one.run),
             Text(one.state.value, style=_STATE[one.state]),
-            Text(one.depth.value),
-            Text(safe_text(one.selection)),
+            Text(safe_text(f"{one.depth.value} {one.selection}")),
             *(Text(f"{n:,}") for n in (counts.done, counts.failed, counts.skipped, counts.left)),
-            Text(spent_words(one)),
+            Text(usd_words(spent.usd) if spent.calls else ""),
         )
     return table
 
