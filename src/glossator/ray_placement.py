@@ -118,7 +118,7 @@ class RayPlacement:
         nodes = self._cluster.working_nodes(self._settings.device)
         variables = key_variables(self._settings, os.environ)
         if self._gpus is None:  # later workers take the places of these
-            self._gpus = self._share(nodes, workers)
+            self._gpus = gpu_share(self._settings.device, nodes, workers)
         for _ in range(workers):
             node = min(nodes, key=lambda node: sum(w.node.id == node.id for w in self._workers))
             actor = self._actor(node)
@@ -192,13 +192,6 @@ class RayPlacement:
         except StorageError:
             return
 
-    def _share(self, nodes: Sequence[RayNode], workers: int) -> float:
-        """GPUs of one worker: a whole one, or a part where they are fewer than workers."""
-        if self._settings.device == "cpu":
-            return 0.0
-        each = max(1, -(-workers // max(1, len(nodes))))
-        return min([1.0, *(int(node.gpus / each * 1000) / 1000 for node in nodes)])
-
     def _actor(self, node: RayNode) -> Any:
         remote = self._ray.remote(RayWorker).options(
             num_cpus=1,
@@ -207,6 +200,14 @@ class RayPlacement:
             scheduling_strategy=self._cluster.on(node, soft=True),
         )
         return remote.remote(self._work)
+
+
+def gpu_share(device: str, nodes: Sequence[RayNode], workers: int) -> float:
+    """GPUs of one worker: a whole one, or a part where they are fewer than workers."""
+    if device == "cpu":
+        return 0.0
+    each = max(1, -(-workers // max(1, len(nodes))))
+    return min([1.0, *(int(node.gpus / each * 1000) / 1000 for node in nodes)])
 
 
 def key_variables(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:

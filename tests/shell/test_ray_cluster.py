@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -11,7 +10,8 @@ from glossator.cli import run
 from glossator.errors import IndexMismatchError, SettingsError
 from glossator.ray_cluster import Machine, RayNode, here, require_fit, require_shared_ledger
 from glossator.ray_index import ShardNode
-from glossator.ray_placement import RayPlacement
+from glossator.ray_placement import gpu_share
+from glossator.run_launch import RunOrders
 from glossator.session import Session
 from glossator.settings import Settings, load_settings
 from tests.shell.shell_fixtures import tiny_project
@@ -39,17 +39,21 @@ def test_a_file_is_no_ledger_for_two_machines(tmp_path: Path) -> None:
             require_shared_ledger([machine(), other], tmp_path / "ledger.sqlite", is_server=False)
 
 
+def test_a_detached_coordinator_is_told_of_the_cluster() -> None:
+    orders = RunOrders(Settings.model_validate({}), {"workers": 2}, "host:6379")
+    assert RunOrders.read(orders.text()) == orders
+    assert RunOrders.read(orders.settings.model_dump_json()).ray is None
+
+
 def test_gpus_are_shared_out_to_the_workers() -> None:
     def share(device: str, gpus: float, nodes: int, workers: int) -> float:
-        settings = Settings.model_validate({"device": device})
-        placement = RayPlacement(cast(Any, SimpleNamespace(ray=None)), settings, cast(Any, None))
-        return placement._share([RayNode("n", "n", 8, gpus)] * nodes, workers)
+        return gpu_share(device, [RayNode("n", "n", 8.0, gpus)] * nodes, workers)
 
-    assert share("auto", 1, nodes=2, workers=2) == 1.0
-    assert share("auto", 1, nodes=2, workers=6) == 0.333
-    assert share("auto", 4, nodes=1, workers=2) == 1.0
-    assert share("auto", 0, nodes=2, workers=2) == 0.0
-    assert share("cpu", 1, nodes=2, workers=2) == 0.0
+    assert share("auto", 1.0, nodes=2, workers=2) == 1.0
+    assert share("auto", 1.0, nodes=2, workers=6) == 0.333
+    assert share("auto", 4.0, nodes=1, workers=2) == 1.0
+    assert share("auto", 0.0, nodes=2, workers=2) == 0.0
+    assert share("cpu", 1.0, nodes=2, workers=2) == 0.0
 
 
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:9", "ray://127.0.0.1:9", "127.0.0.1:99999"])
