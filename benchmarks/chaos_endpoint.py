@@ -173,20 +173,25 @@ class ChaosEndpoint:
     async def complete(self, request: ChatRequest) -> ChatReply:
         """The scripted answer; a fresh connection each time, so that an outage is met at once."""
         question = question_of(request.messages[-1].content, request.sample, request.temperature)
-        try:
-            async with asyncio.timeout(CLIENT_TIMEOUT):
-                status, said = await _asked(self._port, {"question": question})
-        except TimeoutError as error:
-            raise CallFailure(UnscoredReason.TIMED_OUT, "no answer", retryable=True) from error
-        except (OSError, asyncio.IncompleteReadError) as error:
-            raise CallFailure(UnscoredReason.UNREACHABLE, str(error), retryable=True) from error
-        if status != 200:
-            wait = 0.05 if status == 429 else None
-            raise CallFailure(_FAILURES[status], str(status), retryable=True, retry_after=wait)
-        return ChatReply(said, input_tokens=10, output_tokens=1)
+        return ChatReply(await billed_answer(self._port, question), input_tokens=10, output_tokens=1)
 
     async def close(self) -> None:
         """Nothing is held open."""
+
+
+async def billed_answer(port: int, question: str) -> str:
+    """What the server on `port` answers; raises `CallFailure` as the weather has it."""
+    try:
+        async with asyncio.timeout(CLIENT_TIMEOUT):
+            status, said = await _asked(port, {"question": question})
+    except TimeoutError as error:
+        raise CallFailure(UnscoredReason.TIMED_OUT, "no answer", retryable=True) from error
+    except (OSError, asyncio.IncompleteReadError) as error:
+        raise CallFailure(UnscoredReason.UNREACHABLE, str(error), retryable=True) from error
+    if status != 200:
+        wait = 0.05 if status == 429 else None
+        raise CallFailure(_FAILURES[status], str(status), retryable=True, retry_after=wait)
+    return said
 
 
 class RunningEndpoint:

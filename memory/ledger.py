@@ -319,12 +319,6 @@ class Ledger:
         with reading(self._engine, self.where) as connection:
             return [{**row} for row in connection.execute(query).mappings()]
 
-    def read_parts(self, query: Executable, size: int) -> Iterator[Sequence[Any]]:
-        """The first column of what `query` finds, `size` values at a time, where all are too many."""
-        with reading(self._engine, self.where) as connection:
-            found = connection.execution_options(yield_per=size).execute(query)
-            yield from found.scalars().partitions()
-
     def add(self, connection: Connection, table: type[Table], rows: Sequence[Mapping[str, object]]) -> None:
         """Add `rows` within a transaction of `writing`; those whose key is there already are left out."""
         if rows:

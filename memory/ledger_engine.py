@@ -14,13 +14,15 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event, exc, func, inspect, select
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from glossator.errors import BusyError, MissingExtraError, SettingsError, StorageError
 from glossator.memory.ledger_faults import BUSY_SECONDS, corrupt, storage_errors
 from glossator.memory.ledger_tables import ADDED_IN, SCHEMA_VERSION, SchemaRow, Table
 from glossator.memory.open_databases import OPENING, is_open_here, keep_in_mind
 
+_PATIENCE = {"connect_timeout": 10, "tcp_user_timeout": 30_000}
+"""Seconds for a connection to a server, and milliseconds for its answer on the wire: less than a lease."""
 _CHECK_ON_OPEN_BYTES = 32 * 2**20
 """Ledgers up to this size are checked page by page whenever they are opened."""
 
@@ -72,13 +74,21 @@ def open_server(url: str) -> Server:
             f"ledger_url {name!r} is not supported: give a file, sqlite:///FILE or postgresql://…"
         )
     try:
-        return Server(create_engine(parsed, pool_pre_ping=True), name)
+        return Server(_server_engine(parsed), name)
     except (ModuleNotFoundError, exc.NoSuchModuleError) as error:
         raise MissingExtraError(
             f"ledger_url {name!r} needs a driver that is not installed ({error}): "
             "pip install 'psycopg[binary]' "
             "and write postgresql+psycopg://…"
         ) from error
+
+
+def _server_engine(url: URL) -> Engine:
+    """An engine with few connections, so that many workers fit, which notices that the server is gone."""
+    patience = {name: value for name, value in _PATIENCE.items() if name not in url.query}
+    return create_engine(
+        url, pool_pre_ping=True, pool_size=4, max_overflow=4, pool_timeout=BUSY_SECONDS, connect_args=patience
+    )
 
 
 @contextmanager

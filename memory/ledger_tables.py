@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     event,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -255,6 +256,9 @@ class RunEventRow(Table):
     at: Mapped[str] = mapped_column(String(40))
 
 
+_PLANNED = text("state = 'planned'")
+
+
 class WorkItemRow(Table):
     """One feature of a labelling run as it stands; features with low numbers come first."""
 
@@ -278,7 +282,9 @@ class WorkItemRow(Table):
     seconds: Mapped[float | None] = mapped_column(Float)
     ended: Mapped[int] = mapped_column(BigInteger)
     __table_args__ = (
-        Index("work_items_next", "run", "state", "number"),
+        Index("work_items_by_state", "run", "state", "number"),
+        # Without it PostgreSQL may walk past everything that has ended to find what comes next.
+        Index("work_items_next", "run", "number", postgresql_where=_PLANNED, sqlite_where=_PLANNED),
         Index("work_items_same", "work_key", "feature"),
         Index("work_items_ended", "run", "ended"),
     )

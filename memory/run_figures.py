@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ from glossator.memory.ledger_tables import CardRow, ExplanationRow, WorkItemRow
 from glossator.records import FeatureRef, FreshLabel, ItemState, LlmSpending
 
 _RECENT_SPENDING = 500
+_SKEW = 5000
+"""Milliseconds by which the clocks of two machines may differ."""
 
 
 class RunFigures(NamedTuple):
@@ -44,10 +47,13 @@ def run_figures(ledger: Ledger, run: str, fresh: int = 5) -> RunFigures:
 
 
 def ended_since(ledger: Ledger, run: str, milliseconds: int) -> int:
-    """Features that ended after this moment of the wall clock."""
-    items = WorkItemRow
+    """Features that ended after this moment of the wall clock.
+
+    What ended later than now, by a clock that was set back since, is left out.
+    """
+    items, now = WorkItemRow, int(time.time() * 1000) + _SKEW
     query = select(func.count().label("n")).where(items.run == run, items.ended > milliseconds)
-    return ledger.read_rows(query)[0]["n"]
+    return ledger.read_rows(query.where(items.ended <= now))[0]["n"]
 
 
 def ended_times(ledger: Ledger, run: str) -> list[int]:

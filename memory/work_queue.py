@@ -194,8 +194,10 @@ class WorkQueue:
 
     def _planned(self, connection: Connection, after: int, n: int) -> Sequence[_Next]:
         items = WorkItemRow
+        # Written out, not bound: the index of planned features is used only where this is said.
+        planned = bindparam("planned", ItemState.PLANNED.value, literal_execute=True)
         query = select(items.number, items.feature, items.attempts).where(
-            items.run == self._run, items.state == ItemState.PLANNED.value, items.number > after
+            items.run == self._run, items.state == planned, items.number > after
         )
         query = query.order_by(items.number).limit(n).with_for_update(skip_locked=True)
         return [_Next(r.number, r.feature, r.attempts) for r in connection.execute(query)]

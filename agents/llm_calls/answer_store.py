@@ -80,12 +80,15 @@ class AnswerStore:
     """A `CallStore` for many askers at once.
 
     The ledger is always asked: another worker may have paid for the answer a moment ago, and been killed.
+    What was paid and could not be stored is kept until it can be: while a disk is full, whoever tries again
+    and again must not pay again and again.
     """
 
     def __init__(self, store: CallStore, counter: TokenCounter) -> None:
         self._store, self._counter = store, counter
         self._reads = Batches(self._find)
         self._writes = Batches(self._add)
+        self._unstored: dict[str, StoredCall] = {}
         self._opened: set[str] = set()
         self._opening: dict[str, asyncio.Future[None]] = {}
 
@@ -98,17 +101,33 @@ class AnswerStore:
         await asyncio.shield(opening)
 
     async def find(self, key: str) -> StoredCall | None:
-        """The stored call with `key`; None where there is none."""
+        """The stored call with `key`; None where there is none.
+
+        Raises:
+            StorageError: it is known, and still cannot be stored.
+
+        """
+        if (kept := self._unstored.get(key)) is not None:
+            await self.add(kept)
+            return kept
         return await self._reads.do(key)
 
     async def add(self, call: StoredCall) -> None:
         """Store `call`; it is on disk afterwards, also if the asker is cancelled meanwhile."""
+        self._unstored[call.key] = call
         await self._writes.do(call)
 
     async def close(self) -> None:
-        """Wait for what is on its way to the disk."""
-        await self._writes.close()
+        """Wait for what is on its way to the disk; what could not be stored is tried once more.
+
+        Raises:
+            StorageError: it still cannot be stored, and is lost.
+
+        """
         await self._reads.close()
+        await self._writes.close()
+        if self._unstored:
+            await asyncio.to_thread(self._add, list(self._unstored.values()))
 
     async def _open(self, identity: str) -> None:
         for t in await asyncio.to_thread(self._store.totals, identity, self._counter.name):
@@ -122,4 +141,6 @@ class AnswerStore:
 
     def _add(self, calls: Sequence[StoredCall]) -> list[None]:
         self._store.add(calls)
+        for call in calls:
+            self._unstored.pop(call.key, None)
         return [None] * len(calls)

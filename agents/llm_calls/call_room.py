@@ -154,11 +154,18 @@ class CallRoom:
         return tuple(member for pool in pools.values() for member in pool.health())
 
     async def close(self) -> None:
-        """Finish what is on its way to the ledger and let go of connections."""
-        if self._answers is not None:
-            await self._answers.close()
-        for endpoint in {id(e): e for e in self._endpoints.values()}.values():
-            await endpoint.close()
+        """Finish what is on its way to the ledger and let go of connections.
+
+        Raises:
+            StorageError: The ledger cannot be written, and answers are lost.
+
+        """
+        try:
+            if self._answers is not None:
+                await self._answers.close()
+        finally:
+            for endpoint in {id(e): e for e in self._endpoints.values()}.values():
+                await endpoint.close()
 
     async def ask(self, call: Call, read: Callable[[ChatReply], T | Unscored]) -> T | Unscored:
         """The answer to `call` as `read` reads it, or why there is none.

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from glossator.errors import LeaseLost
 from glossator.memory.ledger import Ledger
+from glossator.memory.ledger_tables import RunWorkerRow
 from glossator.memory.run_workers import RunWorkers
 from glossator.memory.work_queue import WorkQueue
 from glossator.records import ItemState
@@ -51,6 +55,50 @@ def test_two_runs_over_the_same_features_do_each_of_them_once(any_ledger: Ledger
     counts = [WorkQueue(any_ledger, run).counts() for run in runs]
     assert [c.left for c in counts] == [0, 0]
     assert sum(c.done for c in counts) == sum(c.skipped for c in counts) == 150
+
+
+def test_a_worker_that_is_being_taken_for_lost_claims_nothing(any_ledger: Ledger) -> None:
+    run = started_run(any_ledger, 3)
+    queue, worker = WorkQueue(any_ledger, run), RunWorkers(any_ledger, run).begin("here", 1)
+    raised: list[BaseException] = []
+
+    def claim() -> None:
+        try:
+            queue.claim(worker, 2)
+        except LeaseLost as error:
+            raised.append(error)
+
+    claiming = threading.Thread(target=claim)
+    with any_ledger.writing() as connection:
+        row = update(RunWorkerRow).where(RunWorkerRow.id == worker)
+        connection.execute(row.values(state="lost"))
+        claiming.start()
+        claiming.join(timeout=0.5)
+        assert claiming.is_alive(), "it waits for what is being decided about its worker"
+    claiming.join()
+    assert len(raised) == 1
+    assert queue.counts().planned == 3
+
+
+def test_two_runs_that_claim_at_once_never_hold_the_same_feature(any_ledger: Ledger) -> None:
+    runs = [started_run(any_ledger, 60), started_run(any_ledger, 60)]
+    held: list[list[int]] = [[], []]
+    together = threading.Barrier(2)
+
+    def claim(side: int) -> None:
+        queue = WorkQueue(any_ledger, runs[side])
+        worker = RunWorkers(any_ledger, runs[side]).begin("here", side)
+        for _ in range(15):
+            together.wait()
+            held[side] += [lease.feature.index for lease in queue.claim(worker, 2)]
+
+    sides = [threading.Thread(target=claim, args=(side,)) for side in range(2)]
+    for side in sides:
+        side.start()
+    for side in sides:
+        side.join()
+    assert not set(held[0]) & set(held[1])
+    assert sorted(held[0] + held[1]) == list(range(60))
 
 
 def test_two_first_processes_make_one_ledger(place: str) -> None:

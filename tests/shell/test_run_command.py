@@ -183,12 +183,16 @@ def test_one_coordinator_at_a_time(
 
     def look(feature: int) -> None:
         if not seen:
-            run(["run", "resume", *flags])
+            assert run(["run", "resume", *flags]) == 0
             seen.append(capsys.readouterr().err)
+            assert run(["run", "resume", "--budget", "2usd", *flags]) == 2
+            assert "--budget can be changed at a start alone" in capsys.readouterr().err
+            assert run(["run", "resume", "--until", "+8h", *flags]) == 0
 
     work.before = look
     assert run(["run", "start", "--features", FEATURES, *flags]) == 0
     assert "goes on; watch it" in seen[0]
+    assert kinds(home, latest(home)).count(RunEventKind.STARTED) == 2
     assert len(set(work.did)) == len(work.did)
 
 

@@ -65,6 +65,7 @@ def resume_command(
 ) -> None:
     """Go on with a run exactly where it is; its budget, time and workers may be changed."""
     from glossator.agents.llm_calls.budget import Limits
+    from glossator.records import RunState
     from glossator.run_folder import RunFolder
     from glossator.run_launch import note_start
     from glossator.run_settings import run_settings
@@ -82,7 +83,9 @@ def resume_command(
         _refuse_what_cannot_go_on(store, run, changes)
         settings = run_settings(store.plan(run), effective)
         if RunFolder.of(effective.settings.home, run).is_held():
-            note_start(store, run, changes)
+            _refuse_what_needs_a_start(run, changes)
+            if changes or store.state(run) is not RunState.RUNNING:
+                note_start(store, run, changes)
             note(f"{run} goes on; watch it with: glossator run watch {run}")
             return
     with OpenedSession(settings) as session:
@@ -130,6 +133,18 @@ def _asked(session: Session, identity: str | None, kind: RunEventKind, words: st
         raise UserError(f"the run {run} is {state.value} already: see glossator run status {run}")
     store.note(run, RunEvent(kind=kind, words=words))
     return run
+
+
+def _refuse_what_needs_a_start(run: str, changes: dict[str, Any]) -> None:
+    """Workers that live keep to the budget that they began with."""
+    from glossator.errors import UserError
+
+    late = [f"--{name}" for name in ("budget", "workers", "notify") if name in changes]
+    if late:
+        raise UserError(
+            f"the run {run} is going on, and {' and '.join(late)} can be changed at a start alone: "
+            f"glossator run stop {run}, and when it has ended resume it"
+        )
 
 
 def _refuse_what_cannot_go_on(store: LabellingRunStore, run: str, changes: dict[str, Any]) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from rich import box
 from rich.console import Group, RenderableType
 from rich.panel import Panel
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -70,7 +69,7 @@ def status_line(status: RunStatus) -> str:
     counts = status.counts
     parts = [
         f"{status.run} {status.state.value}: {counts.done:,} done, {counts.failed:,} failed, "
-        f"{counts.skipped:,} skipped, {counts.left:,} left",
+        f"{counts.skipped:,} skipped, {counts.left:,} left ({counts.leased:,} in work)",
         _pace(status),
         f"spent {spent_words(status)}",
         *(status.trouble[-1:]),
@@ -98,11 +97,11 @@ def _head(status: RunStatus) -> Text:
 def _bar(status: RunStatus, width: int) -> Table:
     counts = status.counts
     ended = counts.total - counts.left
+    filled = width * ended // max(1, counts.total)
     row = Table.grid(padding=(0, 1))
     row.add_row(
-        ProgressBar(total=max(1, counts.total), completed=ended, width=width),
+        Text("█" * filled).append("░" * (width - filled), style="dim"),
         Text(f"{ended:,}/{counts.total:,}"),
-        Text(_pace(status), style="dim"),
     )
     return row
 
@@ -124,6 +123,7 @@ def _facts(status: RunStatus) -> Table:
     rows = [
         ("features", f"{counts.done:,} done, {counts.failed:,} failed, {counts.skipped:,} skipped, "
          f"{counts.leased:,} in work, {counts.planned:,} planned"),
+        ("pace", _pace(status)),
         ("spent", spent_words(status)),
         ("until", status.until),
         ("verdicts", counted(status.verdicts)),
