@@ -89,6 +89,7 @@ class RayPlacement:
     def __init__(self, cluster: RayCluster, settings: Settings, ledger: Ledger, work: Any = None) -> None:
         self._cluster, self._ray, self._settings, self._ledger = cluster, cluster.ray, settings, ledger
         self._workers: list[_Placed] = []
+        self._gpus: float | None = None
         self._work = work
 
     def check(self) -> list[str]:
@@ -116,9 +117,11 @@ class RayPlacement:
         """Start `workers` more; where nothing is free, they begin when something is."""
         nodes = self._cluster.working_nodes(self._settings.device)
         variables = key_variables(self._settings, os.environ)
+        if self._gpus is None:  # later workers take the places of these
+            self._gpus = gpu_share(self._settings.device, nodes, workers)
         for _ in range(workers):
             node = min(nodes, key=lambda node: sum(w.node.id == node.id for w in self._workers))
-            actor = self._actor(node, nodes, workers)
+            actor = self._actor(node)
             begun = actor.begin.remote(run, self._settings.model_dump_json(), variables)
             self._workers.append(_Placed(node, actor, begun, time.monotonic(), run))
 
@@ -189,17 +192,22 @@ class RayPlacement:
         except StorageError:
             return
 
-    def _actor(self, node: RayNode, nodes: Sequence[RayNode], workers: int) -> Any:
-        gpus = 0.0
-        if node.gpus and self._settings.device != "cpu":
-            gpus = min(1.0, round(sum(n.gpus for n in nodes) / workers, 4))
+    def _actor(self, node: RayNode) -> Any:
         remote = self._ray.remote(RayWorker).options(
             num_cpus=1,
-            num_gpus=gpus,
+            num_gpus=self._gpus or 0.0,
             max_concurrency=WORKED_AT_ONCE,
             scheduling_strategy=self._cluster.on(node, soft=True),
         )
         return remote.remote(self._work)
+
+
+def gpu_share(device: str, nodes: Sequence[RayNode], workers: int) -> float:
+    """GPUs of one worker: a whole one, or a part where they are fewer than workers."""
+    if device == "cpu":
+        return 0.0
+    each = max(1, -(-workers // max(1, len(nodes))))
+    return min([1.0, *(int(node.gpus / each * 1000) / 1000 for node in nodes)])
 
 
 def key_variables(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:

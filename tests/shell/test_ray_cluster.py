@@ -8,10 +8,12 @@ import pytest
 import glossator
 from glossator.cli import run
 from glossator.errors import IndexMismatchError, SettingsError
-from glossator.ray_cluster import Machine, here, require_fit, require_shared_ledger
+from glossator.ray_cluster import Machine, RayNode, here, require_fit, require_shared_ledger
 from glossator.ray_index import ShardNode
+from glossator.ray_placement import gpu_share
+from glossator.run_launch import RunOrders
 from glossator.session import Session
-from glossator.settings import load_settings
+from glossator.settings import Settings, load_settings
 from tests.shell.shell_fixtures import tiny_project
 
 
@@ -35,6 +37,23 @@ def test_a_file_is_no_ledger_for_two_machines(tmp_path: Path) -> None:
         require_shared_ledger([other], "postgresql://x", is_server=True)
         with pytest.raises(SettingsError, match="ledger_url"):
             require_shared_ledger([machine(), other], tmp_path / "ledger.sqlite", is_server=False)
+
+
+def test_a_detached_coordinator_is_told_of_the_cluster() -> None:
+    orders = RunOrders(Settings.model_validate({}), {"workers": 2}, "host:6379")
+    assert RunOrders.read(orders.text()) == orders
+    assert RunOrders.read(orders.settings.model_dump_json()).ray is None
+
+
+def test_gpus_are_shared_out_to_the_workers() -> None:
+    def share(device: str, gpus: float, nodes: int, workers: int) -> float:
+        return gpu_share(device, [RayNode("n", "n", 8.0, gpus)] * nodes, workers)
+
+    assert share("auto", 1.0, nodes=2, workers=2) == 1.0
+    assert share("auto", 1.0, nodes=2, workers=6) == 0.333
+    assert share("auto", 4.0, nodes=1, workers=2) == 1.0
+    assert share("auto", 0.0, nodes=2, workers=2) == 0.0
+    assert share("cpu", 1.0, nodes=2, workers=2) == 0.0
 
 
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:9", "ray://127.0.0.1:9", "127.0.0.1:99999"])
