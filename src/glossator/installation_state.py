@@ -148,8 +148,9 @@ def _ledger(session: Session) -> Finding:
             detail=f"none at {place}",
             what_to_do="it is made by the first glossator label",
         )
-    counts = session.ledger().counts()
-    detail = f"{counts.features} features, {counts.cards} cards, {counts.runs} runs at {place}"
+    ledger = session.ledger()
+    counts = ledger.counts()
+    detail = f"{counts.features} features, {counts.cards} cards, {counts.runs} runs at {ledger.where}"
     return Finding(part="ledger", state=State.OK, detail=detail)
 
 

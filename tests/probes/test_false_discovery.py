@@ -78,6 +78,21 @@ def test_false_ones_stay_below_q_and_true_ones_are_found(
     assert float(found.mean()) > 0.7
 
 
+def test_choosing_by_the_same_answers_does_not_raise_the_share(
+    simulated: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    """Accepted are those that look good; forgetting the others would let in false ones."""
+    by_document, _, null = simulated
+    kept, forgetful = np.zeros(len(by_document)), np.zeros(len(by_document))
+    for i, row in enumerate(by_document):
+        accepted = np.flatnonzero(row <= 0.1)
+        for shares, tested in ((kept, len(row)), (forgetful, len(accepted))):
+            held = accepted[adjusted_p(row[accepted], tested) <= Q]
+            shares[i] = null[held].mean() if len(held) else 0.0
+    assert float(kept.mean()) <= Q + 2 * float(kept.std() / np.sqrt(len(kept)))
+    assert float(forgetful.mean()) > 1.5 * Q
+
+
 def test_the_simulation_would_catch_a_test_that_takes_windows_for_independent(
     simulated: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:

@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -14,36 +13,7 @@ from glossator.records import FeatureCard, Interval
 from glossator.report.page import ReportContext, ReportTotals, SummaryMean, render_report, write_report
 from glossator.report.wording import number
 from tests.report.fake_cards import HOSTILE_TOKENS, dead_card, fake_cards, hostile_card
-
-_VOID = {"meta", "input", "br", "hr", "img", "link"}
-
-
-class _Page(HTMLParser):
-    """Checks nesting and keeps what the tests ask for."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in _VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] not in ("style", "script"):
-            self.text += data
+from tests.report.page_reading import Page
 
 
 def _context(cards: Sequence[FeatureCard]) -> ReportContext:
@@ -70,31 +40,31 @@ def html() -> str:
 
 
 @pytest.fixture(scope="module")
-def page(html: str) -> _Page:
-    return _Page(html)
+def page(html: str) -> Page:
+    return Page(html)
 
 
-def test_tags_are_balanced_and_ids_are_unique(page: _Page) -> None:
+def test_tags_are_balanced_and_ids_are_unique(page: Page) -> None:
     assert page.open == []
     ids = [a["id"] for _, a in page.elements if "id" in a]
     assert len(ids) == len(set(ids))
 
 
-def test_every_inner_link_leads_somewhere(page: _Page) -> None:
+def test_every_inner_link_leads_somewhere(page: Page) -> None:
     ids = {a["id"] for _, a in page.elements if "id" in a}
     links = [a["href"] for tag, a in page.elements if tag == "a"]
     assert len(links) >= 18
     assert all(link.startswith("#") and link[1:] in ids for link in links)
 
 
-def test_nothing_is_loaded_from_anywhere(page: _Page, html: str) -> None:
+def test_nothing_is_loaded_from_anywhere(page: Page, html: str) -> None:
     assert not [a for _, a in page.elements if {"src", "srcset", "data", "action", "poster"} & set(a)]
     assert not [tag for tag, _ in page.elements if tag in ("link", "img", "iframe", "object", "base")]
     assert not re.search(r"https?://|@import|url\(", html)
     assert any("default-src 'none'" in a.get("content", "") for _, a in page.elements)
 
 
-def test_hostile_text_makes_no_element_and_no_handler(page: _Page) -> None:
+def test_hostile_text_makes_no_element_and_no_handler(page: Page) -> None:
     assert sum(tag == "script" for tag, _ in page.elements) == 1
     assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
     assert 'tags such as <script>alert("x")</script>, [bold red] & "quotes"' in page.text
@@ -107,7 +77,7 @@ def test_hostile_text_makes_no_element_and_no_handler(page: _Page) -> None:
 @pytest.mark.parametrize(
     "token", [t for t in HOSTILE_TOKENS if t.isprintable() and t == t.strip() and len(t) > 1]
 )
-def test_hostile_tokens_are_shown_as_they_are(page: _Page, token: str) -> None:
+def test_hostile_tokens_are_shown_as_they_are(page: Page, token: str) -> None:
     assert token in page.text
 
 
@@ -117,7 +87,7 @@ def test_no_control_character_is_in_the_page(html: str) -> None:
 
 def test_every_score_stands_with_interval_counts_negatives_and_baselines() -> None:
     for card in fake_cards():
-        text = " ".join(_Page(render_report([card], _context([card]))).text.split())
+        text = " ".join(Page(render_report([card], _context([card]))).text.split())
         for score in card.scores:
             assert f"{score.n_positive:,} firing, {score.n_negative:,} silent" in text
             assert all(f"{n} " in text or f"{n:,}" in text for n in score.unscored.values())
@@ -142,9 +112,7 @@ def test_firing_tokens_have_their_value_and_shade() -> None:
     card = fake_cards()[0]
     html = render_report([card], _context([card]))
     firing = sum(a > 0 for w in card.windows for a in w.activations)
-    spans = [
-        a for tag, a in _Page(html).elements if tag == "span" and a.get("class", "").split()[:1] == ["f"]
-    ]
+    spans = [a for tag, a in Page(html).elements if tag == "span" and a.get("class", "").split()[:1] == ["f"]]
     assert len(spans) == firing
     strongest = max(max(w.activations) for w in card.windows)
     assert f"{strongest:.3g}" in [a["title"] for a in spans]
@@ -153,24 +121,24 @@ def test_firing_tokens_have_their_value_and_shade() -> None:
 
 def test_an_abstained_card_shows_what_was_tried() -> None:
     card = fake_cards()[4]
-    text = _Page(render_report([card], _context([card]))).text
+    text = Page(render_report([card], _context([card]))).text
     assert "No label" in text
     for tried in card.verdict.tried:
         assert tried in text
 
 
 def test_a_card_without_windows_or_scores_renders() -> None:
-    page = _Page(render_report([dead_card()], _context([dead_card()])))
+    page = Page(render_report([dead_card()], _context([dead_card()])))
     assert page.open == []
     assert "No windows: it was not seen to fire." in page.text
     assert "never" in page.text
 
 
 def test_a_report_of_no_cards_renders() -> None:
-    assert _Page(render_report([], _context([]))).open == []
+    assert Page(render_report([], _context([]))).open == []
 
 
-def test_totals_and_means_are_stated(page: _Page) -> None:
+def test_totals_and_means_are_stated(page: Page) -> None:
     assert ReportTotals.of(fake_cards()) == ReportTotals(
         features=6, labelled=3, tentative=1, abstained=2, unscored=0
     )
@@ -182,7 +150,7 @@ def test_25_features_stay_below_2_mb(tmp_path: Path) -> None:
     cards = [hostile_card(), *(fake_cards()[:3] * 8)]
     path = write_report(tmp_path / "new" / "page.html", cards, _context(cards))
     assert path.stat().st_size < 2_000_000
-    assert _Page(path.read_text("utf-8")).open == []
+    assert Page(path.read_text("utf-8")).open == []
 
 
 def test_many_features_show_fewer_windows_and_say_so() -> None:

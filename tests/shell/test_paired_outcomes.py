@@ -9,6 +9,7 @@ from glossator.paired_outcomes import (
     NO_PAIRS,
     NOT_PAIRED,
     NOT_STORED,
+    answered_windows,
     document_outcomes,
     paired,
     window_outcomes,
@@ -144,3 +145,19 @@ def test_what_cannot_be_paired_says_so() -> None:
     assert paired(first, second, {}.get, 0).note == NOT_STORED
     unmeasured = second.model_copy(update={"value": None, "interval": None})
     assert "could not be measured" in paired(first, unmeasured, evidence.get, 0).note
+
+
+def test_answered_windows_are_those_with_a_verdict() -> None:
+    payload = {
+        "documents": ["a", "b", "c", "d"],
+        "positions": [1, 2, 3, 4],
+        "fires": [True, False, True, False],
+        "answers": [1, None, 0, -1],
+    }
+    read = answered_windows(payload)
+    assert read is not None
+    assert read.documents == ["a", "c"]
+    assert read.fires.tolist() == [True, True]
+    assert read.said.tolist() == [True, False]
+    assert answered_windows({**payload, "fires": [True]}) is None
+    assert answered_windows({"documents": ["a"], "tp": [1]}) is None

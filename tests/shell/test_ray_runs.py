@@ -1,8 +1,14 @@
-"""A labelling run on a real Ray cluster of two nodes and a real PostgreSQL, one node killed in the middle."""
+"""Index shards and labelling runs on a real Ray cluster of two nodes and a real PostgreSQL.
+
+The last test of the cluster kills one of its nodes.
+"""
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
+import sys
 import threading
 import time
 from collections import Counter
@@ -13,13 +19,15 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+import glossator.ray_cluster as ray_cluster
 from glossator.cli import run as run_command
-from glossator.errors import UserError
+from glossator.errors import SettingsError, UserError
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.ledger import Ledger
 from glossator.memory.run_workers import RunWorkers
 from glossator.memory.work_queue import WorkQueue
-from glossator.ray_cluster import RayCluster
+from glossator.probes.activation_index import encoding
+from glossator.ray_cluster import RayCluster, require_fit
 from glossator.ray_placement import RayPlacement, key_variables
 from glossator.records import ItemState, RunEventKind
 from glossator.run_launch import conduct_run
@@ -62,6 +70,10 @@ def until(seconds: float, condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def settings(**given: str) -> Settings:
+    return Settings.model_validate(given)
+
+
 def test_only_the_variables_of_the_models_travel() -> None:
     there = {
         "MY_KEY": "1",
@@ -70,19 +82,62 @@ def test_only_the_variables_of_the_models_travel() -> None:
         "OTHER_API_KEY": "4",
         "PATH": "5",
     }
-    behind = Settings(base_url="http://h/v1", explainer="m", api_key_variable="MY_KEY")
+    behind = settings(base_url="http://h/v1", explainer="m", api_key_variable="MY_KEY")
     assert key_variables(behind, there) == {"MY_KEY": "1"}
-    hosted = Settings(explainer="openai:gpt-5-mini", scorer="anthropic:claude")
+    hosted = settings(explainer="openai:gpt-5-mini", scorer="anthropic:claude")
     assert key_variables(hosted, there) == {"OPENAI_API_KEY": "2", "ANTHROPIC_API_KEY": "3"}
-    assert key_variables(Settings(), there) == {}
+    assert key_variables(settings(), there) == {}
 
 
 def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"glossator\[ray\]"):
         RayCluster.join("auto")
+
+
+def index_files(home: Path) -> dict[str, bytes]:
+    folder = home / "indexes"
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.slow
+def test_an_index_from_ray_is_the_same_to_the_byte(
+    tmp_path: Path, cluster: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding, "SHARD_PAIRS", 1)  # as many shards as there are batches
+    flags = [*tiny_project(tmp_path), "--tokens", "20000", "--threads", "1"]
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n\n".join(f"{corpus.read_text()} {i}" for i in range(6)))
+    assert run_command(["index", "build", "--json", *flags]) == 0
+    local = json.loads(capsys.readouterr().out.splitlines()[-1])
+    expected = index_files(tmp_path / "home")
+    shards = sorted(name for name in expected if "/shards/" in name)
+    assert len(shards) > 4
+
+    folder = tmp_path / "home" / "indexes"
+    kept = folder / shards[1]
+    stamp = kept.stat().st_mtime_ns
+    for name in expected:
+        if name != shards[1]:
+            (folder / name).unlink()
+    assert run_command(["index", "build", "--json", *flags, "--ray", cluster.address]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == local
+    assert index_files(tmp_path / "home") == expected
+    assert kept.stat().st_mtime_ns == stamp  # what stood was not encoded again
+
+
+@pytest.mark.slow
+def test_a_node_without_glossator_is_named(
+    tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "only_here.py").write_text("def examine(mark):\n    return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    only_here = importlib.import_module("only_here")
+    monkeypatch.setattr(ray_cluster, "examine", only_here.examine)
+    with RayCluster.join(cluster.address) as joined:
+        machines = joined.machines(joined.nodes(), tmp_path)
+        with pytest.raises(SettingsError, match=r"has a Glossator that cannot be used \(.*only_here"):
+            require_fit(machines, tmp_path)
 
 
 @pytest.mark.slow
@@ -92,13 +147,13 @@ def test_a_killed_node_costs_no_feature_and_none_is_done_twice(
     monkeypatch.setenv("MY_KEY", KEY)  # the nodes were started without it
     with postgres_server() as database:
         url = database.new_database()
-        settings = settings_of(
+        chosen = settings_of(
             tmp_path, ledger_url=url, base_url=server.base_url, explainer="m", api_key_variable="MY_KEY",
             llm_slots=SLOTS, windows_per_prompt=5,
         )  # fmt: skip
-        with RayCluster.join(cluster.address) as joined, Session(settings) as session:
+        with RayCluster.join(cluster.address) as joined, Session(chosen) as session:
             planned = plan_run(session, RunWish(features=FEATURES, workers=2))
-            placement = RayPlacement(joined, settings, session.ledger())
+            placement = RayPlacement(joined, chosen, session.ledger())
             assert len(placement.check()) == 2
             conducting = threading.Thread(target=conduct_run, args=(session, planned.id, {}, placement))
             conducting.start()

@@ -48,7 +48,7 @@ def check_command(*, effective: EffectiveSettings, as_json: JsonFlag = False) ->
         ledger.check()
         counts = ledger.counts()
         labels = len(ledger.labelled_ids())
-        place = str(session.ledger_place)
+        place = ledger.where
     if wants_json(as_json):
         print_json_line({"ledger": place, "sound": True, "current_labels": labels, **counts._asdict()})
     else:

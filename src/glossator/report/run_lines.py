@@ -27,7 +27,7 @@ def _outcomes(report: RunReport) -> tuple[str, ...]:
         f"{count(counts.total)} features: {labels}; {ended}",
         f"{ran}; {counted(lost, 'worker')} lost" if lost else ran,
         f"{count(len(found.holding))} of {count(found.accepted)} accepted labels hold at a false discovery"
-        f" rate of {number(found.q)} (about {number(found.expected_false, 1)} false at most;"
+        f" rate of {number(found.q)} (at most {number(found.expected_false, 1)} of them false on average;"
         f" {count(found.accepted - found.accepted_tested)} not tested)",
     )
 

@@ -13,6 +13,7 @@ from glossator.report.run_document import (
     difference_cell,
     estimate_cell,
     feature_cell,
+    features_words,
     label_cell,
     number_cell,
     reasons_table,
@@ -31,6 +32,8 @@ from glossator.report.wording import (
 from glossator.run_report.score_tallies import is_main
 
 _PLOTS = 12
+_HOLDING = 1000
+"""Labels that hold that are listed by number; all are in the report's JSON."""
 
 
 def scores_section(report: RunReport) -> Section:
@@ -73,11 +76,11 @@ def discovery_section(report: RunReport) -> Section:
     held = len(found.holding)
     lead = [
         f"{count(held)} of {count(found.accepted)} accepted labels hold at a false discovery rate of"
-        f" {number(found.q)}: on average at most {number(found.expected_false, 1)} of these would be labels"
-        " that detect no better than those of other features do.",
+        f" {number(found.q)}: on average at most that share of them, {number(found.expected_false, 1)}, would"
+        " be labels that detect no better than those of other features do.",
         f"{count(found.tested)} labels were tested, rejected ones among them, since all of them had the"
-        " chance to be accepted. Each was held against the largest of a coin, of what labels of others"
-        " reach on its own windows, and of what they reach on average over the run.",
+        " chance to be accepted. Each was held against the largest of a coin, of what labels of other"
+        " features reach on its own windows, and of what they reach on average over the run.",
         "The test draws signs of documents anew, since windows of one document are not independent. Where a"
         " reader might have stopped early, p is multiplied by the number of looks at which it might have. The"
         " rate is held by Benjamini and Hochberg's rule, which takes tests as independent or positively"
@@ -99,6 +102,9 @@ def discovery_section(report: RunReport) -> Section:
     if found.weakest:
         rows = tuple(_tested(t) for t in found.weakest)
         tables.append(Table(head, rows, "Those that hold by least", folded=True, wide=1))
+    if found.holding:
+        listed = features_words(found.holding[:_HOLDING], held)
+        tables.append(Table(("Features",), ((Cell(listed),),), "All that hold, by number", folded=True))
     if found.untested:
         tables.append(reasons_table(found.untested, "Why labels could not be tested", "Labels"))
     return Section("discovery", "Labels that hold", tuple(lead), tuple(tables))
