@@ -1,6 +1,6 @@
 """A labelling run whose endpoint fails and whose workers are killed, and what came of it.
 
-    python -m benchmarks.run_chaos [--features N] [--kills N] [--workers N] [--json]
+    python -m benchmarks.run_chaos [--features N] [--kills N] [--workers N] [--place FILE_OR_URL] [--json]
 
 2,000 features by default, three questions each, against a scripted model on a real loopback connection:
 5 % errors, 5 % malformed answers, two outages, workers killed with SIGKILL at random moments and begun anew.
@@ -251,18 +251,38 @@ def _twice(ledger: Ledger, run: str) -> int:
     return len(ledger.read_rows(query.having(n > 1)))
 
 
+class Survived(NamedTuple):
+    """What `benchmarks/runs.py` shows of it."""
+
+    keys: dict[str, JsonValue]
+    rows: list[Row]
+
+
+def survived(*, quick: bool) -> Survived:
+    """The bars of one night, on SQLite; a short one if `quick`."""
+    plan = ChaosPlan(features=200, kills=4) if quick else ChaosPlan()
+    with tempfile.TemporaryDirectory() as folder:
+        came = run_chaos(str(Path(folder) / "ledger.sqlite"), plan)
+    return Survived(came.keys, _rows(came))
+
+
+def _rows(came: ChaosResult) -> list[Row]:
+    return [Row(name, str(value)) for name, value in came._asdict().items()]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--features", type=int, default=2000)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--place", default="", help="the ledger: a new file, or a URL of PostgreSQL")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     plan = ChaosPlan(features=given.features, kills=given.kills, workers=given.workers)
     with tempfile.TemporaryDirectory() as folder:
-        came = run_chaos(str(Path(folder) / "ledger.sqlite"), plan)
-    rows = [Row(name, str(value)) for name, value in came._asdict().items()]
-    emit(f"{plan.features} features, {plan.kills} kills, seed {plan.seed}", rows, came.keys, given.json)
+        came = run_chaos(given.place or str(Path(folder) / "ledger.sqlite"), plan)
+    title = f"{plan.features} features, {plan.kills} kills, seed {plan.seed}"
+    emit(title, _rows(came), came.keys, given.json)
 
 
 if __name__ == "__main__":
