@@ -21,6 +21,9 @@ from contextlib import contextmanager, suppress
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from pydantic import JsonValue
+
+from benchmarks.report_form import Row
 from glossator.agents.run_work.item_work import WorkLoad
 from glossator.agents.run_work.worker import RunWorker, WorkerTimes
 from glossator.memory.labelling_runs import LabellingRunStore
@@ -150,6 +153,24 @@ def measure(items: int = 160) -> dict[str, float]:
         "ray_killed_features_again": killed.again,
         "ray_killed_lost_s": killed.seconds - expected,
     }
+
+
+class SpedUp(NamedTuple):
+    """The keys and rows of `benchmarks/runs.py`."""
+
+    keys: dict[str, JsonValue]
+    rows: list[Row]
+
+
+def sped_up(*, quick: bool = False) -> SpedUp:
+    """The same in the form of `benchmarks/runs.py`; a short one if `quick`."""
+    found = measure(48 if quick else 160)
+    rows = [
+        Row("two Ray nodes against one", f"{found['ray_speedup_2']:.2f}", f"bar {SPEEDUP_BAR}; the endpoint is the limit"),
+        Row("a node killed: seconds lost", f"{found['ray_killed_lost_s']:.1f}",
+            f"{found['ray_killed_features_again']:.0f} features begun again"),
+    ]  # fmt: skip
+    return SpedUp({key: round(value, 3) for key, value in found.items()}, rows)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from glossator.settings import EffectiveSettings, Settings
 
 PLACES = ("home", "cache", "ledger_url", "chroma_url")
 """Settings that say where this machine keeps things."""
-MEANS = ("device", "threads", "llm_slots", "llm_timeout", "base_url", "api_key_variable")
+MEANS = ("device", "threads", "llm_slots", "llm_timeout", "base_url", "api_key_variable", "price")
 """Settings that this machine may have otherwise, where they are given on the command line."""
 _CREDENTIALS = re.compile(r"//[^/@]*@")
 

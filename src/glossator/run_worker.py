@@ -22,6 +22,7 @@ from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.own_loop import run_to_end
 from glossator.records import RunEvent, RunEventKind, RunPlan
 from glossator.run_work import RunDesk, open_work
+from glossator.run_settings import MEANS, PLACES
 from glossator.session import Session
 from glossator.settings import Settings
 
@@ -31,13 +32,6 @@ if TYPE_CHECKING:
     from glossator.agents.run_work.worker_end import WorkerEnd
 else:
     OutageNote = WorkerEnd = WorkerTimes = Any
-
-PLACES = ("home", "cache", "ledger_url", "chroma_url")
-"""Settings that say where this machine keeps things."""
-MEANS = (
-    "device", "threads", "llm_slots", "llm_timeout", "base_url", "api_key_variable", "price"
-)  # fmt: skip
-"""Settings that this machine may have otherwise, where it has them."""
 
 
 def work_on(
