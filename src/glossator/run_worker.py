@@ -21,8 +21,8 @@ from glossator.errors import SettingsError, StorageError
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.own_loop import run_to_end
 from glossator.records import RunEvent, RunEventKind, RunPlan
-from glossator.run_work import RunDesk, open_work
 from glossator.run_settings import MEANS, PLACES
+from glossator.run_work import RunDesk, open_work
 from glossator.session import Session
 from glossator.settings import Settings
 
