@@ -66,8 +66,10 @@ def import_command(
     from glossator.errors import SettingsError, UserError, listed
     from glossator.feature_selection import parse_features
     from glossator.imports.reading import ImportKind, read_labels
+    from glossator.kept_cards import keep_own, own_cards
     from glossator.labelling_run import LabellingRun
     from glossator.llm_plan import llm_plan
+    from glossator.records import FeatureRef
     from glossator.report.progress import TaskProgress
     from glossator.session import Session as OpenedSession
 
@@ -96,7 +98,12 @@ def import_command(
         if estimate:
             print_estimate(run.estimate(), run.n_stored, machine=machine)
             return
+        names, ledger = session.names(), session.ledger()
+        asked = [FeatureRef(**names._asdict(), index=i) for i in sorted(chosen.by_feature)]
+        own = own_cards(ledger, asked)
         cards, stopped = label_run(run, len(chosen.by_feature), progress, machine=machine)
+        if kept := keep_own(ledger, own, cards):
+            note(f"{kept} features keep their own label, which stands as well or better; glossator compare N")
         results = out or effective.settings.home / "reports"
         write_results(session, cards, results, index)
         sync_findings(session)
