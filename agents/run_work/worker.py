@@ -148,13 +148,17 @@ class RunWorker:
     async def _work_on(self) -> None:
         while True:
             await self._look()
-            if self._halt is not None and (self._halt.why in _DROPPING or not self._tasks):
+            if self._halt is not None and (not self._tasks or self._would_wait_in_vain(self._halt)):
                 return
             if self._may_begin():
                 await self._begin_more()
             self._changed.clear()
             if self._halt is None or self._tasks:
                 await self._wait()
+
+    def _would_wait_in_vain(self, halt: Halt) -> bool:
+        """What is in work would fare no better, or waits for an endpoint that does not answer."""
+        return halt.why in _DROPPING or bool(self._work.load().outage)
 
     async def _wait(self) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 from benchmarks.chaos_endpoint import question_of, scripted_answer
@@ -22,14 +23,16 @@ from glossator.agents.llm_calls.drawn_budget import DrawnBudget
 from glossator.agents.llm_calls.prices import Prices
 from glossator.agents.llm_calls.retry import RetryPolicy
 from glossator.agents.llm_calls.token_counts import TokenCounter
+from glossator.agents.run_work.item_work import WorkLoad
 from glossator.agents.run_work.worker import RunWorker, WorkerTimes
 from glossator.agents.run_work.worker_end import WhyEnded, WorkerEnd
 from glossator.memory.call_store import CallStore
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.ledger import Ledger
 from glossator.memory.run_workers import Amount, Ceiling, RunWorkers
-from glossator.memory.work_queue import WorkQueue
+from glossator.memory.work_queue import Ended, Lease, WorkQueue
 from tests.agents import virtual_time
+from tests.agents.run_worker_fixtures import ScriptedWork, worker
 from tests.memory.run_fixtures import feature, opened, started_run
 
 FEATURES, GONE_AT, HOUR = 40, 5.0, 3600.0
@@ -92,3 +95,31 @@ def test_an_hour_without_the_endpoint_is_waited_for_and_gone_on_from(tmp_path: P
     assert spent.calls == endpoint.answered + endpoint.in_vain
     assert spent.unaccounted_calls == 0
     assert 10 < endpoint.in_vain < 120
+
+
+class Waiting(ScriptedWork):
+    """Work that waits for an endpoint that does not come back."""
+
+    def load(self) -> WorkLoad:
+        return WorkLoad(slots=8, outage="absent")
+
+
+def test_a_worker_that_is_asked_to_end_does_not_wait_for_the_endpoint(tmp_path: Path) -> None:
+    async def for_ever(lease: Lease) -> Ended:
+        await asyncio.sleep(HOUR)
+        raise AssertionError(lease)
+
+    with opened(tmp_path) as ledger:
+        run, stop = started_run(ledger, 5), threading.Event()
+        working = worker(ledger, run, Waiting(for_ever), stop=stop)
+
+        async def stopped() -> WorkerEnd:
+            work = asyncio.create_task(working.work())
+            while WorkQueue(ledger, run).counts().leased == 0:
+                await asyncio.sleep(0.01)
+            stop.set()
+            return await asyncio.wait_for(work, 20)
+
+        end = asyncio.run(stopped())
+        assert (end.why, end.features) == (WhyEnded.STOPPED, 0)
+        assert WorkQueue(ledger, run).counts().planned == 5
