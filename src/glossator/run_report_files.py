@@ -66,9 +66,11 @@ def run_report(session: Session, run: str, earlier: str = "") -> RunReport:
     )
 
 
-def _contradictions(session: Session, names: FeatureNames, ground: Any) -> Sequence[Contradiction]:
+def _contradictions(session: Session, names: FeatureNames, ground: Any) -> Sequence[Contradiction] | None:
     from glossator.agents.memory_use.contradictions import find_contradictions
     from glossator.agents.memory_use.meanings import gather_claims
 
     claims = gather_claims(session.ledger(), names)
-    return find_contradictions(claims, ground) if 0 < len(claims.accepted) <= MOST_CLAIMS else ()
+    if len(claims.accepted) > MOST_CLAIMS:
+        return None
+    return find_contradictions(claims, ground) if claims.accepted else ()

@@ -154,3 +154,9 @@ def test_the_report_of_an_empty_run_can_be_shown() -> None:
 def test_the_same_report_makes_the_same_page(report: RunReport, html: str, tmp_path: Path) -> None:
     again = RunReport.model_validate_json(report.model_dump_json())
     assert write_run_page(tmp_path / "a" / "run.html", again).read_text(encoding="utf-8") == html
+
+
+def test_contradictions_that_nobody_looked_for_are_not_none_found() -> None:
+    unasked = report_of(FakeRun(40), contradictions=None)
+    assert "Not looked for" in Page(render_run_report(unasked)).text
+    assert "contradictions not looked for" in " ".join(report_lines(unasked))

@@ -360,7 +360,8 @@ class RunReport(Record):
     """How many labels, or groups of near ones, several features have."""
     nestings: Nestings
     contradictions: tuple[Contradiction, ...] = ()
-    contradiction_count: int = Field(default=0, ge=0)
+    contradiction_count: int | None = Field(default=0, ge=0)
+    """None where nobody looked: they are compared in pairs, which too many labels do not allow."""
     cost: RunCost
     pace: tuple[PacePoint, ...] = ()
     earlier: EarlierComparison | None = None

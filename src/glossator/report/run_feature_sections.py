@@ -105,6 +105,9 @@ def alike_section(report: RunReport) -> Section:
 def contradictions_section(report: RunReport) -> Section:
     """Findings that cannot both be right."""
     n = report.contradiction_count
+    if n is None:
+        said = "Not looked for: too many labels to compare in pairs. See glossator memory contradictions."
+        return Section("contradictions", "Contradictions", (said,))
     if not n:
         return Section("contradictions", "Contradictions", ("None was found among what memory holds.",))
     rows = tuple((Cell(c.words), Cell(c.first, small=c.second)) for c in report.contradictions)

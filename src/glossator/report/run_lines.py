@@ -54,7 +54,8 @@ def _oddities(report: RunReport) -> tuple[str, ...]:
     near, cost, earlier = report.directions, report.cost, report.earlier
     alike = f"{counted(near.pairs, 'pair')} of nearly one direction, " if near.compared else ""
     alike += f"{counted(report.shared_label_count, 'label')} shared by several features"
-    alike += f", {counted(report.contradiction_count, 'contradiction')}"
+    found = report.contradiction_count
+    alike += ", contradictions not looked for" if found is None else f", {counted(found, 'contradiction')}"
     per_label = (
         "" if cost.usd_per_accepted is None else f" {usd_words(cost.usd_per_accepted)} an accepted label."
     )

@@ -43,7 +43,7 @@ def build_run_report(
     directions: Directions | None = None,
     cofiring: CofiringOf | None = None,
     embed: Embed | None = None,
-    contradictions: Sequence[Contradiction] = (),
+    contradictions: Sequence[Contradiction] | None = (),
     earlier: EarlierRun | None = None,
     q: float = Q,
     seed: int = 0,
@@ -63,7 +63,7 @@ def build_run_report(
         directions: What features write; None where the dictionary is not at hand.
         cofiring: On how many explore tokens features fire; None without an index.
         embed: Meanings of labels as vectors; None without a sentence embedder.
-        contradictions: As `find_contradictions` gives them.
+        contradictions: As `find_contradictions` gives them; None where nobody looked for them.
         earlier: A run to compare with.
         q: Share of false ones among the labels that hold.
         seed: Seed of everything that is drawn.
@@ -96,8 +96,8 @@ def build_run_report(
         shared_labels=shared.shown,
         shared_label_count=shared.n,
         nestings=nestings(gathered.claims, cofiring),
-        contradictions=tuple(contradictions[:CONTRADICTIONS]),
-        contradiction_count=len(contradictions),
+        contradictions=tuple((contradictions or ())[:CONTRADICTIONS]),
+        contradiction_count=None if contradictions is None else len(contradictions),
         cost=run_cost(items, standings, spending, seed=seed),
         pace=pace(ended),
         earlier=gathered.earlier.found(seed=seed) if gathered.earlier is not None else None,

@@ -27,7 +27,7 @@ def ledger_run_report(
     directions: Directions | None = None,
     explore: ExploreView | None = None,
     embed: Embed | None = None,
-    contradictions: Sequence[Contradiction] = (),
+    contradictions: Sequence[Contradiction] | None = (),
     earlier: str = "",
     seed: int = 0,
 ) -> RunReport:
@@ -39,7 +39,7 @@ def ledger_run_report(
         directions: What features write; None where the dictionary is not at hand.
         explore: Where features fire; None without an index.
         embed: Meanings of labels as vectors; None without an embedder that knows meanings.
-        contradictions: As `find_contradictions` gives them.
+        contradictions: As `find_contradictions` gives them; None where nobody looked for them.
         earlier: Id of a run to compare with; empty for none.
         seed: Seed of everything that is drawn.
 
