@@ -154,7 +154,7 @@ class _Crew:
         self._calls, self._runs = CallStore(ledger), LabellingRunStore(ledger)
         self._queue = WorkQueue(ledger, order.run)
         self._chance = random.Random(plan.seed)
-        self._moments = sorted(self._chance.randrange(int(0.95 * plan.features)) for _ in range(plan.kills))
+        self._moments = sorted(self._chance.randrange(int(0.75 * plan.features)) for _ in range(plan.kills))
         self._context: Any = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["benchmarks.chaos_work"])
         self._crew: list[Any] = []
