@@ -20,7 +20,7 @@ from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.run_costs import item_costs
 from glossator.memory.run_workers import RunWorkers
 from glossator.memory.work_queue import WorkQueue
-from glossator.records import RunEvent, RunEventKind, RunPlan, RunSpending, Shortfall
+from glossator.records import LlmSpending, RunEvent, RunEventKind, RunPlan, RunSpending, Shortfall
 
 LEAST, MOST, SHARE = 20, 100, 0.02
 """Features after which it is projected: a share of the run, but no fewer and no more than these."""
@@ -98,6 +98,14 @@ def _by(kind: str, each: Sequence[float], limit: float, spent: float, left: int)
     return Projection(kind, len(values), mean, max(0.0, mean - half), mean + half, left, limit, spent, buys)
 
 
+def at_least(told: RunSpending, ended: Sequence[LlmSpending]) -> RunSpending:
+    """What workers told with their last beats, but no less than the features that ended have cost."""
+    calls, usd = sum(one.calls for one in ended), sum(one.usd or 0.0 for one in ended)
+    tokens = sum(one.input_tokens + one.output_tokens for one in ended)
+    more = {"calls": max(told.calls, calls), "tokens": max(told.tokens, tokens)}
+    return told.model_copy(update=more | ({"usd": max(told.usd or 0.0, usd)} if usd else {}))
+
+
 def _spent(spent: RunSpending, kind: str) -> float:
     """What is gone of the budget, with what lost workers may have spent."""
     if kind == "usd":
@@ -121,13 +129,14 @@ class Projecting:
         if self._is_noted():
             self._is_over = True
             return
-        costs = [c for one in item_costs(self._runs.ledger, self._run) if (c := whole_cost(one.spending))]
+        ended = [one.spending for one in item_costs(self._runs.ledger, self._run)]
+        costs = [c for one in ended if (c := whole_cost(one))]
         if len(costs) < LEAST:
             return
         counts = WorkQueue(self._runs.ledger, self._run).counts()
         if len(costs) < enough(counts.total):
             return
-        spent = RunWorkers(self._runs.ledger, self._run).spending()
+        spent = at_least(RunWorkers(self._runs.ledger, self._run).spending(), ended)
         found = project(costs, limits, spent, counts.left)
         if found is not None:
             self._note(plan, worker, found)

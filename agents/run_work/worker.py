@@ -129,6 +129,7 @@ class RunWorker:
         self._projecting = Projecting(runs, run, cheaper)
         self._projection: asyncio.Future[None] | None = None
         self._looked = self._empty_until = self._projected = float("-inf")
+        self._notes: set[asyncio.Future[bool]] = set()
         self._features = 0
 
     async def work(self) -> WorkerEnd:
@@ -313,8 +314,11 @@ class RunWorker:
 
     async def _note_once(self, kind: RunEventKind, words: str) -> None:
         event = RunEvent(kind=kind, words=words, worker=self.worker)
+        note = asyncio.ensure_future(asyncio.to_thread(self._runs.note_once, self._run, event))
+        self._notes.add(note)
         try:
-            await asyncio.to_thread(self._runs.note_once, self._run, event)
+            # The task that says so is dropped when the worker ends, perhaps before a thread takes this up.
+            await asyncio.shield(note)
         except StorageError as error:
             _log.warning("%s could not be noted: %s", kind.value, error)
 
@@ -339,8 +343,8 @@ class RunWorker:
 
     async def _leave(self) -> None:
         """Close the work and give back what is held; what cannot be written runs out by itself."""
-        if self._projection is not None:
-            await asyncio.wait({self._projection})
+        if pending := {*self._notes, *([self._projection] if self._projection is not None else [])}:
+            await asyncio.wait(pending)
         for step in (self._ends.close, self._work.close):
             try:
                 await step()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from glossator.agents.llm_calls.budget import Budget, Limits
-from glossator.agents.run_work.projection import LEAST, MOST, enough, project
+from glossator.agents.run_work.projection import LEAST, MOST, at_least, enough, project
 from glossator.agents.run_work.run_admission import MANY, FeatureCost, RunAdmission, whole_cost
 from glossator.errors import BudgetError, BudgetSpent
 from glossator.memory.labelling_runs import LabellingRunStore
@@ -43,6 +43,14 @@ def test_the_limit_that_is_reached_first_is_the_one_projected() -> None:
     assert rich is not None
     assert not rich.is_short
     assert project(costs, Limits(seconds=5.0), spent, left=100) is None
+
+
+def test_what_was_spent_is_no_less_than_what_ended_features_cost() -> None:
+    ended = [LlmSpending(calls=10, input_tokens=90, output_tokens=10, usd=0.25)] * 3
+    behind = at_least(RunSpending(calls=12, tokens=500, unaccounted_calls=2), ended)
+    assert behind == RunSpending(calls=30, tokens=500, usd=0.75, unaccounted_calls=2)
+    ahead = RunSpending(calls=40, tokens=500, usd=0.8)
+    assert at_least(ahead, ended) == ahead
 
 
 @pytest.mark.parametrize(("policy", "variant"), [(Shortfall.FEWER, 0), (Shortfall.CHEAPER, 1)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -162,6 +163,25 @@ def test_an_endpoint_that_is_gone_for_good_ends_the_worker_in_order(tmp_path: Pa
         assert "12 h" in end.words
         assert states(ledger, run)[1:] == ["planned"] * 5
         assert RunEventKind.TROUBLE in kinds(ledger, run)
+
+
+def test_why_a_worker_ended_is_noted_before_it_leaves_however_slow_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def script(lease: Lease) -> Ended:
+        raise EndpointError("no answer for 12 h")
+
+    note_once = LabellingRunStore.note_once
+
+    def slow(store: LabellingRunStore, run: str, event: RunEvent) -> bool:
+        time.sleep(0.3)
+        return note_once(store, run, event)
+
+    monkeypatch.setattr(LabellingRunStore, "note_once", slow)
+    with opened(tmp_path) as ledger:
+        run = started_run(ledger, 6)
+        asyncio.run(worker(ledger, run, ScriptedWork(script)).work())
+        assert kinds(ledger, run)[-2:] == [RunEventKind.TROUBLE, RunEventKind.WORKER_ENDED]
 
 
 def test_a_paused_run_finishes_what_is_in_work_and_goes_on_when_resumed(tmp_path: Path) -> None:
