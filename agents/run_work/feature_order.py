@@ -1,26 +1,25 @@
-"""Which features of a labelling run come first, by what the index's statistics say of all of them at once.
+"""Which features of a labelling run come first, by what the index says of all of them at once.
 
-*Promising* favours features that can be judged and that say something: enough firings for narrow intervals
-on sealed text, and few enough that "where does it fire" has an answer. With n firings on explore and a
-density d the score is
+*Promising* favours features that can be judged and that say something: enough firings for narrow
+intervals on sealed text, few enough that "where does it fire" has an answer, and an activation that falls on
+few tokens, though not on one alone. With n firings on explore, a density d, and an effective number of
+tokens e that share the activation the score is
 
-    s / (s + ENOUGH) * 1 / (1 + d / DENSE)        where s = n * SEALED_PER_EXPLORE
+    s / (s + ENOUGH) * 1 / (1 + d / DENSE) * 1 / (1 + e / SPREAD)        where s = n * SEALED_PER_EXPLORE
 
-so a feature with a hundred expected sealed firings at a density of 0.1 % stands at 0.63, one that fires on
-a tenth of all tokens below 0.17, and one with twenty firings at 0.11.
-
-Triviality (the share of firings on the most frequent token) is left out: it takes a pass over all pairs of
-the index, which is what the run itself is for.
+and TRIVIAL_WORTH of that where TRIVIAL_SHARE of the activation lies on one token: those labels come easily,
+and say little. How well it tells accepted features from others is measured in `docs/runs.md`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from glossator.agents.verdict import MAX_DENSITY, MIN_FIRINGS_EXPLORE
+from glossator.probes.activation_index.token_concentration import TokenConcentration
 from glossator.records import RunOrder
 
 ENOUGH = 50.0
@@ -29,19 +28,32 @@ DENSE = 0.02
 """Density at which a feature is half as good as a sparse one."""
 SEALED_PER_EXPLORE = 1 / 3
 """Sealed documents for each explore document, by the rule of the split."""
+SPREAD = 100.0
+"""Effective tokens at which a feature is half as good as one with a single token."""
+KNOWN = 20
+"""Sampled firings below which a feature's tokens say nothing: it then counts as spread over `SPREAD`."""
+TRIVIAL_SHARE, TRIVIAL_WORTH = 0.9, 0.5
+"""A feature with this share of its activation on one token is worth so much of another."""
 
 
 def promise(
-    count: Int[np.ndarray, " features"], density: Float[np.ndarray, " features"]
+    count: Int[np.ndarray, " features"],
+    density: Float[np.ndarray, " features"],
+    concentration: TokenConcentration,
 ) -> Float[np.ndarray, " features"]:
     """The score of each feature, from 0 to 1; see the module's text.
 
     Args:
         count: firings on explore.
         density: share of explore tokens on which each fires.
+        concentration: on how few tokens each fires.
     """
     sealed = count * SEALED_PER_EXPLORE
-    return sealed / (sealed + ENOUGH) / (1.0 + density / DENSE)
+    known = concentration.firings >= KNOWN
+    spread = np.where(known, concentration.effective, SPREAD)
+    trivial = known & (concentration.top_share >= TRIVIAL_SHARE)
+    worth = sealed / (sealed + ENOUGH) / (1.0 + density / DENSE) / (1.0 + spread / SPREAD)
+    return np.where(trivial, TRIVIAL_WORTH * worth, worth)
 
 
 def in_order(
@@ -49,6 +61,7 @@ def in_order(
     order: RunOrder,
     count: Int[np.ndarray, " features"],
     density: Float[np.ndarray, " features"],
+    concentration: Callable[[], TokenConcentration],
 ) -> tuple[Int[np.ndarray, " chosen"], Float[np.ndarray, " chosen"]]:
     """`chosen` with what comes first in front, and the priority of each; equals stand by number.
 
@@ -57,14 +70,15 @@ def in_order(
         order: what comes first.
         count: firings on explore, of all features of the index.
         density: share of explore tokens, of all features of the index.
+        concentration: finds on how few tokens they fire; asked only where the order needs it.
     """
     features = np.asarray(chosen, dtype=np.int64)
     if order in (RunOrder.INDEX, RunOrder.GIVEN):
         ordered = np.sort(features) if order is RunOrder.INDEX else features
         return ordered, 1.0 / (1.0 + np.arange(len(ordered)))
     ascending = np.sort(features)
-    score = promise(count, density) if order is RunOrder.PROMISING else np.asarray(density, dtype=float)
-    worth = score[ascending]
+    score = promise(count, density, concentration()) if order is RunOrder.PROMISING else density
+    worth = np.asarray(score, dtype=float)[ascending]
     first = np.argsort(-worth, kind="stable")
     return ascending[first], worth[first]
 

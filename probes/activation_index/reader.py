@@ -19,6 +19,7 @@ from glossator.probes.activation_index.recent_firings import RecentFirings
 from glossator.probes.activation_index.shard import Shard
 from glossator.probes.activation_index.statistics import FeatureStatistics, read_statistics
 from glossator.probes.activation_index.stored_vocabulary import read_vocabulary
+from glossator.probes.activation_index.token_concentration import TokenConcentration, token_concentration
 from glossator.probes.dictionary import Dictionary
 from glossator.probes.neighbours import Neighbours
 from glossator.probes.split_view import ExploreView, Firings, ValidateView
@@ -142,6 +143,10 @@ class ActivationIndex:
     def mass_on(self, chosen: Bool[np.ndarray, " positions"]) -> PositionMass:
         """How much of every feature's activation lies on the `chosen` positions of `explore`."""
         return position_mass(self._shards(Split.EXPLORE), self.n_features, chosen)
+
+    def token_concentration(self) -> TokenConcentration:
+        """On how few tokens of `explore` each feature's activation falls, by a sample of its shards."""
+        return token_concentration(self._shards(Split.EXPLORE), self.explore.text.ids, self.n_features)
 
     def require(self, subject: ReadableSubject, dictionary: Dictionary) -> None:
         """Raise `IndexMismatchError` unless the index was built from this subject and dictionary."""

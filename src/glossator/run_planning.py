@@ -257,7 +257,7 @@ def _items(
     statistics = index.statistics
     count, density = statistics.count, statistics.density
     chosen = chosen_features(index, plan.selection, session.settings.seed)
-    features, worth = in_order(chosen, plan.order, count, density)
+    features, worth = in_order(chosen, plan.order, count, density, index.token_concentration)
     ledger = session.ledger()
     known = {} if force else done_before(ledger, plan.variants[0].work_key, sorted(ENDPOINT_FAILURES))
     items: list[PlannedItem] = []
