@@ -81,7 +81,8 @@ def discovery_section(report: RunReport) -> Section:
         f"{count(found.tested)} labels were tested, rejected ones among them, since all of them had the"
         " chance to be accepted. Each was held against the largest of a coin, of what labels of other"
         " features reach on its own windows, and of what they reach on average over the run.",
-        "The test draws signs of documents anew, since windows of one document are not independent. Where a"
+        "The test takes each document for one toss of a coin that comes up as often as those labels are right,"
+        " since windows of one document are not independent; documents with more windows weigh more. Where a"
         " reader might have stopped early, p is multiplied by the number of looks at which it might have. The"
         " rate is held by Benjamini and Hochberg's rule, which takes tests as independent or positively"
         " dependent. To hold is to be better than other labels, not to be right.",

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from glossator.comparison import Question
 from glossator.paired_outcomes import answered_windows
-from glossator.probes.false_discovery import SignTest, adjusted_p, after_looks, detection_contributions
+from glossator.probes.false_discovery import CoinTest, adjusted_p, after_looks, detection_shares
 from glossator.records import Evidence, FalseDiscovery, LabelTest
 from glossator.run_report.score_tallies import reasons
 from glossator.run_report.standings import Standing
@@ -60,7 +60,7 @@ def false_discovery(
         q: The share of false ones.
 
     """
-    test = SignTest(seed)
+    test = CoinTest(seed)
     tested: list[_Tested] = []
     untested: Counter[str] = Counter()
     accepted = 0
@@ -80,7 +80,7 @@ def _test(
     one: Standing,
     evidence: Callable[[str], Evidence | None],
     others: Mapping[Question, float],
-    test: SignTest,
+    test: CoinTest,
 ) -> _Tested | str:
     """The test of one label, or why there is none."""
     if one.value is None or one.question is None:
@@ -94,11 +94,11 @@ def _test(
     if read is None:
         return OTHER_LAYOUT
     reached = max(one.reached, others.get(one.question, 0.5))
-    found = detection_contributions(read.documents, read.fires, read.said, reached)
+    found = detection_shares(read.documents, read.fires, read.said)
     if found is None:
         return ONE_KIND
-    p = after_looks(test.p_value(found), looks(stored) if one.stopped else 1)
-    return _Tested(one, p, reached, len(found))
+    p = after_looks(test.p_value(found, reached), looks(stored) if one.stopped else 1)
+    return _Tested(one, p, reached, found.documents)
 
 
 def looks(stored: Evidence) -> int:
