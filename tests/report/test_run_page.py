@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from glossator.records import RunReport
+from glossator.report.run_document import Row
 from glossator.report.run_lines import report_lines
 from glossator.report.run_markdown import plain, run_report_markdown
 from glossator.report.run_page import render_run_report, run_document, write_run_page
@@ -95,6 +96,32 @@ def test_every_estimate_stands_with_n(report: RunReport) -> None:
                 if _INTERVAL.search(words) and section.anchor not in ("history", "contradictions"):
                     n_named = re.search(r"n = |documents = |\d \+ \d", words) or "Documents" in table.head
                     assert n_named, (section.anchor, words)
+
+
+def test_rows_of_coverage_sum_to_all_features(report: RunReport, html: str, markdown: str) -> None:
+    """Skipped ones with an earlier card stand once, apart from what was done here."""
+    rows = [row for row in _coverage(report) if row[0].text]
+    named = {row[0].text: int(row[1].text) for row in rows}
+    assert sum(named.values()) == report.coverage.counts.total == 240
+    assert sum(float(row[2].text.split()[0]) for row in rows) == pytest.approx(100, abs=0.3)
+    done = sum(n for name, n in named.items() if name.startswith("done: "))
+    with_card = sum(n for name, n in named.items() if name.startswith("skipped, earlier card: "))
+    assert (done, with_card) == (report.coverage.counts.done, 3)
+    assert named["skipped, without a card"] == 3
+    assert "6 skipped (3 of them with an earlier card, which counts)" in report_lines(report)[0]
+    for text in (Page(html).text, markdown):
+        assert "skipped, 3 with an earlier card" in text
+
+
+def test_a_lost_card_has_its_row() -> None:
+    lost = report_of(FakeRun(40), cards=[c for c in FakeRun(40).cards() if c.feature.index != 8])
+    named = {row[0].text: int(row[1].text) for row in _coverage(lost)}
+    assert named["done: card not found"] == 1
+    assert sum(named.values()) == 40
+
+
+def _coverage(report: RunReport) -> tuple[Row, ...]:
+    return next(s for s in run_document(report).sections if s.anchor == "coverage").tables[0].rows
 
 
 def test_baselines_stand_beside_scores(html: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from glossator.probes.cofiring import Cofiring
@@ -68,6 +70,23 @@ def test_pauses_do_not_count_as_running_and_outages_that_overlap_count_once() ->
     assert found.running_seconds == (20 + 10) * 60
     assert found.outage_seconds == (7 + 2) * 60
     assert (found.began[-14:-9], found.ended[-14:-9]) == ("01:00", "01:45")
+
+
+def test_time_in_which_nothing_ran_after_a_kill_does_not_count() -> None:
+    """Killed after the last feature at minute 8, though the order to try again came before it went on."""
+    events = [
+        _event(0, K.STARTED),
+        _event(3, K.PROJECTED),
+        _event(35, K.RETRIED),
+        _event(40, K.STARTED),
+        _event(41, K.WORKER_LOST, "a"),
+        _event(45, K.FINISHED),
+    ]
+    assert history(events).running_seconds == (3 + 5) * 60
+    minute_8 = int(datetime(2026, 11, 28, 1, 8, tzinfo=UTC).timestamp() * 1000)
+    assert history(events, [minute_8, minute_8 - 5]).running_seconds == (8 + 5) * 60
+    still = history(events[:2], [minute_8])
+    assert (still.running_seconds, still.ended[-14:-9]) == (8 * 60, "01:08")
 
 
 def test_a_clock_that_was_set_back_makes_no_negative_time() -> None:

@@ -12,7 +12,6 @@ from glossator.probes.cofiring import Cofiring
 from glossator.records import (
     Evidence,
     FeatureCard,
-    ItemState,
     LabelTest,
     Nesting,
     RunReport,
@@ -62,7 +61,8 @@ def report() -> RunReport:
 def test_every_feature_is_counted_once(report: RunReport) -> None:
     covered = report.coverage
     assert covered.counts.total == N
-    assert sum(covered.verdicts.values()) == covered.counts.done
+    assert covered.earlier_cards == sum(covered.earlier_verdicts.values()) == N // 80
+    assert sum(covered.verdicts.values()) == covered.counts.done + covered.earlier_cards
     assert sum(r.n for r in covered.failed) == covered.counts.failed == N // 40
     assert sum(r.n for r in covered.skipped) == covered.counts.skipped == N // 40
     assert covered.retryable == next(r.n for r in covered.failed if r.words == "timed out")
@@ -145,7 +145,7 @@ def test_labels_without_stored_outcomes_are_counted_as_not_tested(report: RunRep
     unstored = {i for i in range(N) if i % 50 == UNSTORED}
     assert not unstored & set(report.discovery.holding)
     missing = sum(r.n for r in report.discovery.untested)
-    assert missing == len([i for i in unstored if FakeRun(N).state(i) is ItemState.DONE])
+    assert missing == len([i for i in unstored if FakeRun(N).has_card(i)])
 
 
 def test_best_are_accepted_and_worst_are_the_lowest(report: RunReport) -> None:
@@ -205,7 +205,9 @@ def test_without_directions_index_or_embedder_it_says_so() -> None:
 
 def test_the_bill_is_divided_by_what_was_accepted(report: RunReport) -> None:
     cost = report.cost
-    assert cost.usd_per_accepted == pytest.approx(0.001 * N / report.coverage.verdicts["accepted"])
+    covered = report.coverage
+    accepted = covered.verdicts["accepted"] - covered.earlier_verdicts["accepted"]
+    assert cost.usd_per_accepted == pytest.approx(0.001 * N / accepted)
     assert cost.calls_per_feature.n == report.coverage.counts.done
     assert sum(m.features for m in cost.by_method) == report.coverage.counts.done
     assert cost.spending.unaccounted_calls == 37
@@ -227,7 +229,7 @@ def test_time_is_counted_from_events(report: RunReport) -> None:
 def test_only_the_same_questions_of_the_same_features_are_compared(report: RunReport) -> None:
     found = report.earlier
     assert found is not None
-    assert found.shared == report.coverage.counts.done
+    assert found.shared == report.coverage.counts.done + report.coverage.earlier_cards
     assert found.same_label == found.shared
     first = found.differences[0].estimate
     assert first.value is not None
@@ -253,7 +255,7 @@ def test_another_reader_or_another_index_is_not_compared() -> None:
     ]
     other = report_of(run, earlier=EarlierRun("r-c", reread)).earlier
     assert other is not None
-    assert other.shared == 37
+    assert other.shared == 38
     assert not other.differences
     assert not other.changed
     assert "no question" in other.note

@@ -30,7 +30,7 @@ class RunCoverage(Record):
     counts: RunCounts
     """Features by state."""
     verdicts: dict[str, int] = Field(default_factory=dict)
-    """Verdict to count, over the features that have a card."""
+    """Verdict to count, over the features that have a card, skipped ones with an earlier card among them."""
     failed: tuple[Reason, ...] = ()
     """Why features failed, most frequent first."""
     retryable: int = Field(default=0, ge=0)
@@ -39,6 +39,8 @@ class RunCoverage(Record):
     """Why there was nothing to do."""
     earlier_cards: int = Field(default=0, ge=0)
     """Skipped ones that have a card of an earlier run; it counts in what follows."""
+    earlier_verdicts: dict[str, int] = Field(default_factory=dict)
+    """Verdict to count, over those."""
     unscored: int = Field(default=0, ge=0)
     """Features with an explanation of which no score could be measured."""
     missing_cards: int = Field(default=0, ge=0)
@@ -57,9 +59,10 @@ class RunHistory(Record):
     began: str = ""
     """When it was first started, ISO 8601 in UTC; empty if it never was."""
     ended: str = ""
-    """When the last event was noted."""
+    """When the last event was noted, or the last feature ended."""
     running_seconds: float = 0.0
-    """Time between starts and the pauses, stops and ends that followed."""
+    """Time between starts and the pauses, stops and ends that followed. Where another start follows, all
+    was killed: then up to the last sign of life before it."""
     outage_seconds: float = 0.0
     """Time in which some endpoint was known not to answer; overlapping outages count once."""
 
@@ -314,6 +317,8 @@ class EarlierComparison(Record):
     only_there: int = Field(default=0, ge=0)
     other_index: int = Field(default=0, ge=0)
     """Features of both that were measured on different indexes: their scores answer different questions."""
+    same_card: int = Field(default=0, ge=0)
+    """Features with one card in both, which one of the two skipped: left out of everything else."""
     same_label: int = Field(default=0, ge=0)
     """Shared features whose label did not change."""
     differences: tuple[NamedEstimate, ...] = ()

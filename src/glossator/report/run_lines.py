@@ -17,7 +17,9 @@ def report_lines(report: RunReport) -> tuple[str, ...]:
 def _outcomes(report: RunReport) -> tuple[str, ...]:
     counts, verdicts, found = report.coverage.counts, report.coverage.verdicts, report.discovery
     labels = ", ".join(f"{count(verdicts.get(v, 0))} {v}" for v in ("accepted", "tentative", "abstained"))
-    ended = f"{count(counts.failed)} failed, {count(counts.skipped)} skipped, {count(counts.left)} left"
+    earlier = report.coverage.earlier_cards
+    held = f" ({count(earlier)} of them with an earlier card, which counts)" if earlier else ""
+    ended = f"{count(counts.failed)} failed, {count(counts.skipped)} skipped{held}, {count(counts.left)} left"
     history = report.history
     ran = f"Ran for {duration_words(history.running_seconds)}"
     if history.outage_seconds:

@@ -81,8 +81,8 @@ def discovery_section(report: RunReport) -> Section:
         f"{count(found.tested)} labels were tested, rejected ones among them, since all of them had the"
         " chance to be accepted. Each was held against the largest of a coin, of what labels of other"
         " features reach on its own windows, and of what they reach on average over the run.",
-        "The test takes each document for one toss of a coin that comes up as often as those labels are right,"
-        " since windows of one document are not independent; documents with more windows weigh more. Where a"
+        "The test takes each document for one toss of a coin that comes up as often as those labels are"
+        " right, since windows of one document are not independent; those of many windows weigh more. Where a"
         " reader might have stopped early, p is multiplied by the number of looks at which it might have. The"
         " rate is held by Benjamini and Hochberg's rule, which takes tests as independent or positively"
         " dependent. To hold is to be better than other labels, not to be right.",
@@ -134,6 +134,11 @@ def earlier_section(report: RunReport) -> Section | None:
         " Differences are now minus then, of answers to the same question only: method, number, reader,"
         " negatives, threshold. They say nothing of why.",
     ]
+    if found.same_card:
+        lead.append(
+            f"{count(found.same_card)} features were skipped in one of the two and have one card in both:"
+            " left out, since that would compare a card with itself."
+        )
     if found.other_index:
         lead.append(
             f"{count(found.other_index)} features of both were measured on different indexes: left out."

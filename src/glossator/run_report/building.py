@@ -77,8 +77,8 @@ def build_run_report(
     return RunReport(
         run=run,
         plan=plan,
-        coverage=coverage(items, gathered.verdicts, set(standings), gathered.unscored),
-        history=history(events),
+        coverage=coverage(items, standings, gathered.unscored),
+        history=history(events, ended),
         distributions=gathered.tallies.distributions(seed),
         deciding=_deciding(gathered),
         against_embedded=_against_embedded(gathered, seed),

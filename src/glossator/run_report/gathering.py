@@ -34,7 +34,6 @@ class Gathered:
         self.tallies = ScoreTallies()
         self.surprises = Surprises()
         self.earlier = earlier
-        self.verdicts: Counter[str] = Counter()
         self.firing: list[int] = []
         """Features that fire at all."""
         self.unscored = 0
@@ -78,7 +77,6 @@ class Gathered:
     def _add(self, card: FeatureCard) -> None:
         one = standing(card)
         self.standings[one.feature] = one
-        self.verdicts[one.verdict.value] += 1
         self.tallies.add(card)
         self.surprises.add(card, one)
         self.rejected.update(card.rejected)
