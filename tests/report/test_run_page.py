@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from glossator.records import RunReport
+from glossator.records import FeatureCard, RunReport
 from glossator.report.run_document import Row
 from glossator.report.run_lines import report_lines
 from glossator.report.run_markdown import plain, run_report_markdown
@@ -129,6 +129,29 @@ def test_baselines_stand_beside_scores(html: str) -> None:
     assert re.search(r"shuffled 0\.\d\d \[0\.\d\d, 0\.\d\d\] \(n = \d+\)", text)
     assert re.search(r"empty 0\.50", text)
     assert re.search(r"embedded analyst 0\.70", text)
+
+
+def test_what_others_reach_stands_with_its_n(report: RunReport) -> None:
+    """In each cell of a column that shows it, not only somewhere in the row."""
+    cells: list[str] = []
+    for section in run_document(report).sections:
+        for table in section.tables:
+            columns = [i for i, name in enumerate(table.head) if name.startswith(("Shuffled", "To beat"))]
+            cells += [row[i].small for row in table.rows for i in columns]
+    assert len(cells) > 20
+    said = re.compile(r"(other labels here, )?n = 15 \+ 5|other labels on average, n = \d+ features|a coin")
+    assert all(said.fullmatch(cell) for cell in cells), cells
+    assert {c.split(",")[0] for c in cells} == {"n = 15 + 5", "other labels here", "other labels on average"}
+
+
+def test_cards_stored_before_baselines_had_an_n_can_be_read() -> None:
+    card = FakeRun(40).card(1)
+    text = re.sub(r',"n_positive":15,"n_negative":5(?=\})', "", card.model_dump_json())
+    assert len(text) < len(card.model_dump_json())
+    older = FeatureCard.model_validate_json(text)
+    shown = report_of(FakeRun(40), cards=[older])
+    assert shown.best[0].shuffled_n is None
+    assert Page(render_run_report(shown)).open == []
 
 
 def test_page_and_markdown_say_the_same(report: RunReport, html: str, markdown: str) -> None:

@@ -316,7 +316,13 @@ class FakeRun:
             n_negative=WINDOWS,
             unscored={"timed out": 2} if feature % 6 == 0 and model else {},
             baselines=(
-                Baseline(name=BaselineName.SHUFFLED, value=shuffled, interval=_interval(shuffled, 0.02)),
+                Baseline(
+                    name=BaselineName.SHUFFLED,
+                    value=shuffled,
+                    interval=_interval(shuffled, 0.02),
+                    n_positive=15,
+                    n_negative=5,
+                ),
                 Baseline(name=BaselineName.EMPTY, value=0.5, interval=_interval(0.5, 0.0)),
                 Baseline(name=BaselineName.EMBEDDED_ANALYST, value=0.7, interval=_interval(0.7, 0.05)),
             ),

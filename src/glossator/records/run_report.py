@@ -254,6 +254,8 @@ class LabelTest(Record):
     interval: Interval | None
     reached: float
     """What it had to beat."""
+    reached_by: str = ""
+    """Whose that is, and the n that it rests on."""
     documents: int
     """Documents behind it."""
 

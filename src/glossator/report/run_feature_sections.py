@@ -125,12 +125,16 @@ def _ranked(features: tuple[ShownFeature, ...], caption: str) -> Table:
             label_cell(f.label),
             verdict_cell(f.verdict),
             value_cell(f.value, f.interval, f"by {f.reader}"),
-            value_cell(f.shuffled, f.shuffled_interval),
+            value_cell(f.shuffled, f.shuffled_interval, _examples(f.shuffled_n)),
             Cell(f"{count(f.n_positive)} + {count(f.n_negative)}", CellKind.NUMBER),
         )
         for f in features
     )
     return Table(head, rows, caption, wide=1)
+
+
+def _examples(n: tuple[int, int] | None) -> str:
+    return "" if n is None else f"n = {count(n[0])} + {count(n[1])}"
 
 
 def _direction_tables(report: RunReport) -> list[Table]:

@@ -205,7 +205,7 @@ def _tested(tested: LabelTest) -> Row:
         Cell(p_words(tested.p), CellKind.NUMBER),
         Cell(p_words(tested.adjusted), CellKind.NUMBER),
         value_cell(tested.value, tested.interval),
-        Cell(number(tested.reached), CellKind.NUMBER),
+        Cell(number(tested.reached), CellKind.NUMBER, tested.reached_by),
         number_cell(tested.documents),
     )
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from glossator.agents import verdict
 from glossator.comparison import Question
 from glossator.records import (
+    Baseline,
     BaselineName,
     FeatureCard,
     Interval,
@@ -53,6 +54,8 @@ class Standing(NamedTuple):
     shuffled: float | None
     """What labels of other features reach."""
     shuffled_interval: Interval | None
+    shuffled_n: tuple[int, int] | None
+    """Firing and silent examples that this was read on; None where the card does not say."""
     reached: float
     """What the label has to beat by the evidence of this feature alone; at least 0.5."""
     evidence: str | None
@@ -89,6 +92,7 @@ class Standing(NamedTuple):
             n_negative=self.n_negative,
             shuffled=self.shuffled,
             shuffled_interval=self.shuffled_interval,
+            shuffled_n=self.shuffled_n,
             reader=self.reader,
         )
 
@@ -119,11 +123,18 @@ def standing(card: FeatureCard) -> Standing:
         reader=score.reader if score else "",
         shuffled=shuffled and shuffled.value,
         shuffled_interval=shuffled and shuffled.interval,
+        shuffled_n=_examples(shuffled),
         reached=verdict.others_reach(score) if score else 0.5,
         evidence=score and score.evidence,
         question=question_of(score) if score else None,
         stopped=score.stopped if score else "",
     )
+
+
+def _examples(baseline: Baseline | None) -> tuple[int, int] | None:
+    if baseline is None or baseline.n_positive is None or baseline.n_negative is None:
+        return None
+    return baseline.n_positive, baseline.n_negative
 
 
 def deciding_score(card: FeatureCard) -> Score | None:
