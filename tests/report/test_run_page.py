@@ -177,6 +177,20 @@ def test_the_share_of_false_labels_is_said(html: str, report: RunReport) -> None
     assert f"{held} of {report.discovery.accepted} accepted labels hold" in Page(html).text
 
 
+def test_where_a_search_was_cut_counts_are_at_least(report: RunReport) -> None:
+    found = report.nestings.model_copy(update={"cut": True})
+    cut = report.model_copy(update={"nestings": found, "shared_label_note": "of 9 pairs only 2 were joined"})
+    n = f"{found.candidates:,} pairs of labels"
+    pages = (Page(render_run_report(cut)).text, run_report_markdown(cut))
+    assert all(f"At least {n}" in text and "of at least" in text for text in pages)
+    assert all("of 9 pairs only 2 were joined" in text for text in pages)
+    assert "about " in next(line for line in report_lines(cut) if "shared by several" in line)
+    whole = cut.model_copy(update={"nestings": found.model_copy(update={"cut": False})})
+    assert f"At least {n}" not in Page(render_run_report(whole)).text
+    assert n in Page(render_run_report(whole)).text
+    assert RunReport.model_validate_json(cut.model_dump_json()).nestings.partly
+
+
 def test_the_page_does_not_grow_with_the_run(report: RunReport, html: str) -> None:
     many = report_of(
         FakeRun(600),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from glossator.probes.cofiring import Cofiring
@@ -25,7 +27,8 @@ from glossator.records import (
     VerdictKind,
 )
 from glossator.run_report.gathering import reason_kind
-from glossator.run_report.nestings import claimed, nestings
+from glossator.run_report.label_twins import shared_labels
+from glossator.run_report.nestings import Claimed, claimed, nestings
 from glossator.run_report.run_history import history, pace
 from glossator.run_report.standings import deciding_score, standing
 from glossator.run_report.surprises import Surprises
@@ -196,6 +199,51 @@ def test_twins_are_counted_once_and_a_handful_of_firings_says_nothing() -> None:
     few = nestings(claims, lambda first, second: Cofiring(10, 10, 10, 4))
     assert few.counts == {}
     assert few.checked == 2
+
+
+def _silent(first: int, second: int) -> Cofiring:
+    return Cofiring(10, 10, 10, 4)
+
+
+@pytest.mark.parametrize(("features", "cut"), [(12, False), (13, True)])
+def test_it_is_said_where_not_all_features_of_one_label_were_paired(features: int, cut: bool) -> None:
+    claims = _claims([_card(i, "rivers", neighbours=()) for i in range(features)])
+    found = nestings(claims, _silent)
+    assert (found.candidates, found.cut, found.partly) == (12 * 11, cut, cut)
+    assert nestings(claims, None).cut is cut
+
+
+@pytest.mark.parametrize(("wider", "cut"), [(12, False), (13, True)])
+def test_it_is_said_where_not_all_predicates_that_name_more_were_paired(wider: int, cut: bool) -> None:
+    """Those that name other tokens as well as too few of its own take no place."""
+    wide = [_card(i, f"w{i}", (" a", " b", f" {i}"), neighbours=()) for i in range(wider)]
+    others = [_card(50 + i, f"o{i}", (" a", " x", f" o{i}"), neighbours=()) for i in range(20)]
+    claims = _claims([_card(99, "n", (" a", " b"), neighbours=()), *others, *wide])
+    found = nestings(claims, _silent)
+    assert (found.candidates, found.cut) == (12, cut)
+
+
+def test_it_is_said_where_there_are_too_many_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    claims = _claims([_card(i, "rivers", neighbours=()) for i in range(3)])
+    for most, cut in ((6, False), (5, True)):
+        monkeypatch.setattr("glossator.run_report.nestings.SUGGESTED", most)
+        found = nestings(claims, _silent)
+        assert (found.candidates, found.cut) == (most, cut)
+
+
+def test_it_is_said_where_not_all_near_wordings_were_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    def alike(texts: Sequence[str]) -> np.ndarray:
+        return np.ones((len(texts), 2))
+
+    labels = {i: f"label {i}" for i in range(4)}
+    assert shared_labels(labels, alike).note == ""
+    assert shared_labels(labels, None).note == ""
+    monkeypatch.setattr("glossator.run_report.label_twins._NEAR_TEXTS", 2)
+    assert "of 6 pairs of near wordings only the nearest 2 were joined" in shared_labels(labels, alike).note
+
+
+def _claims(cards: Sequence[FeatureCard]) -> dict[int, Claimed]:
+    return {c.feature.index: found for c in cards if (found := claimed(c)) is not None}
 
 
 def test_a_rejected_label_covers_nothing() -> None:

@@ -186,8 +186,17 @@ class Nestings(Record):
     """Pairs whose firings were compared."""
     candidates: int = Field(default=0, ge=0)
     """Pairs whose labels suggested it."""
+    cut: bool = False
+    """Not all pairs were looked for, where many features share a label or a token: there are at least so
+    many candidates."""
     counts: dict[str, int] = Field(default_factory=dict)
-    """Kind to count."""
+    """Kind to count, over those whose firings were compared."""
+
+    @property
+    def partly(self) -> bool:
+        """`counts` are the least that there can be: not every pair was compared."""
+        return self.cut or self.checked < self.candidates
+
     shown: tuple[NestedPair, ...] = ()
     """Some of each kind, the clearest first."""
     note: str = ""
@@ -365,6 +374,8 @@ class RunReport(Record):
     shared_labels: tuple[SharedLabel, ...] = ()
     shared_label_count: int = Field(default=0, ge=0)
     """How many labels, or groups of near ones, several features have."""
+    shared_label_note: str = ""
+    """Why not all labels of one meaning were put together; empty where they were."""
     nestings: Nestings
     contradictions: tuple[Contradiction, ...] = ()
     contradiction_count: int | None = Field(default=0, ge=0)

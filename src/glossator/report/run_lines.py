@@ -55,7 +55,8 @@ def _scores(report: RunReport) -> tuple[str, ...]:
 def _oddities(report: RunReport) -> tuple[str, ...]:
     near, cost, earlier = report.directions, report.cost, report.earlier
     alike = f"{counted(near.pairs, 'pair')} of nearly one direction, " if near.compared else ""
-    alike += f"{counted(report.shared_label_count, 'label')} shared by several features"
+    about = "about " if report.shared_label_note else ""
+    alike += f"{about}{counted(report.shared_label_count, 'label')} shared by several features"
     found = report.contradiction_count
     alike += ", contradictions not looked for" if found is None else f", {counted(found, 'contradiction')}"
     per_label = (

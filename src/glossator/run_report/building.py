@@ -95,6 +95,7 @@ def build_run_report(
         directions=near_directions(gathered.firing, labels, directions),
         shared_labels=shared.shown,
         shared_label_count=shared.n,
+        shared_label_note=shared.note,
         nestings=nestings(gathered.claims, cofiring),
         contradictions=tuple((contradictions or ())[:CONTRADICTIONS]),
         contradiction_count=None if contradictions is None else len(contradictions),
