@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from glossator.records import FeatureCard, RunReport
+from glossator.records import FeatureCard, RunHistory, RunReport
 from glossator.report.run_document import Row
 from glossator.report.run_lines import report_lines
 from glossator.report.run_markdown import plain, run_report_markdown
@@ -212,7 +212,17 @@ def test_the_report_of_an_empty_run_can_be_shown() -> None:
     empty = report_of(FakeRun(0), ended=())
     assert Page(render_run_report(empty)).open == []
     assert run_report_markdown(empty)
-    assert report_lines(empty)
+    assert "Never started" in report_lines(empty.model_copy(update={"history": RunHistory()}))
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_the_report_of_hardly_any_features_claims_no_interval(n: int) -> None:
+    few = report_of(FakeRun(n), ended=(1,))
+    assert few.distributions[0].median.n == n
+    assert few.distributions[0].median.interval is None
+    assert few.cost.calls_per_feature.n == n
+    assert Page(render_run_report(few)).open == []
+    assert report_lines(few)
 
 
 def test_the_same_report_makes_the_same_page(report: RunReport, html: str, tmp_path: Path) -> None:

@@ -88,6 +88,9 @@ def test_time_in_which_nothing_ran_after_a_kill_does_not_count() -> None:
     assert history(events).running_seconds == (3 + 5) * 60
     minute_8 = int(datetime(2026, 11, 28, 1, 8, tzinfo=UTC).timestamp() * 1000)
     assert history(events, [minute_8, minute_8 - 5]).running_seconds == (8 + 5) * 60
+    waiting = [*events[:1], _event(6, K.OUTAGE_BEGAN, "a"), *events[2:]]
+    found = history(waiting, [minute_8])
+    assert (found.running_seconds, found.outage_seconds) == ((8 + 5) * 60, 2 * 60)
     still = history(events[:2], [minute_8])
     assert (still.running_seconds, still.ended[-14:-9]) == (8 * 60, "01:08")
 
@@ -260,10 +263,14 @@ def _scored(card: FeatureCard, value: float, half: float = 0.05) -> FeatureCard:
     return card.model_copy(update={"scores": scores, "candidates": candidates})
 
 
-def _surprises(card: FeatureCard) -> set[SurpriseKind]:
+def _surprises(card: FeatureCard, features: int = 10) -> set[SurpriseKind]:
+    """Of a run of so many features like this one."""
     found = Surprises()
-    found.add(card, standing(card))
-    return {s.kind for s in found.found()}
+    for _ in range(features):
+        found.add(card, standing(card))
+    kinds = {s.kind for s in found.found()}
+    assert kinds == {SurpriseKind(kind) for kind, n in found.counts().items() if n}
+    return kinds
 
 
 def test_a_difference_surprises_only_where_intervals_do_not_meet() -> None:
@@ -279,5 +286,6 @@ def test_a_difference_surprises_only_where_intervals_do_not_meet() -> None:
 def test_output_tokens_surprise_unless_the_label_or_its_tokens_share_a_word() -> None:
     raised = (TokenEffect(token=" rivers", effect=3.0),)
     assert SurpriseKind.OTHER_OUTPUT in _surprises(_card(1, "legal terms", promoted=raised))
+    assert SurpriseKind.OTHER_OUTPUT not in _surprises(_card(1, "legal terms", promoted=raised), 9)
     assert SurpriseKind.OTHER_OUTPUT not in _surprises(_card(1, "the river", promoted=raised))
     assert SurpriseKind.OTHER_OUTPUT not in _surprises(_card(1, "legal", (" Rivers",), promoted=raised))

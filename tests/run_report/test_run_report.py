@@ -12,7 +12,9 @@ from glossator.probes.cofiring import Cofiring
 from glossator.records import (
     Evidence,
     FeatureCard,
+    ItemState,
     LabelTest,
+    LlmSpending,
     Nesting,
     RunReport,
     SurpriseKind,
@@ -148,6 +150,27 @@ def test_labels_without_stored_outcomes_are_counted_as_not_tested(report: RunRep
     assert missing == len([i for i in unstored if FakeRun(N).has_card(i)])
 
 
+def test_what_an_earlier_run_was_answered_is_not_counted_as_this_runs() -> None:
+    """Of 79 features 39 was skipped and has a card; 38 and 78 failed, after answers of no use."""
+    run, useless = FakeRun(79), {"malformed answer": 3}
+    cards = [
+        c.model_copy(update={"rejected": {"too long": 1}, "spending": LlmSpending(calls=9, unscored=useless)})
+        if c.feature.index == 39
+        else c.model_copy(update={"rejected": {}, "spending": None})
+        for c in run.cards()
+    ]
+    items = [
+        i.model_copy(update={"spending": LlmSpending(calls=9, unscored=useless)})
+        if i.state is ItemState.FAILED
+        else i.model_copy(update={"spending": None})
+        for i in run.items()
+    ]
+    found = report_of(run, items=items, cards=cards)
+    assert found.coverage.earlier_cards == 1
+    assert [(r.words, r.n) for r in found.unscored] == [("malformed answer", 6)]
+    assert found.rejected == ()
+
+
 def test_best_are_accepted_and_worst_are_the_lowest(report: RunReport) -> None:
     assert all(f.verdict == VerdictKind.ACCEPTED for f in report.best)
     lows = [f.interval.low for f in report.best if f.interval]
@@ -230,7 +253,8 @@ def test_only_the_same_questions_of_the_same_features_are_compared(report: RunRe
     found = report.earlier
     assert found is not None
     assert found.shared == report.coverage.counts.done + report.coverage.earlier_cards
-    assert found.same_label == found.shared
+    without = sum(i % 20 == 6 for i in range(N))
+    assert found.same_label == found.labelled == found.shared - without
     first = found.differences[0].estimate
     assert first.value is not None
     assert first.interval is not None

@@ -330,8 +330,10 @@ class EarlierComparison(Record):
     """Features of both that were measured on different indexes: their scores answer different questions."""
     same_card: int = Field(default=0, ge=0)
     """Features with one card in both, which one of the two skipped: left out of everything else."""
+    labelled: int = Field(default=0, ge=0)
+    """Shared features that have a label in both."""
     same_label: int = Field(default=0, ge=0)
-    """Shared features whose label did not change."""
+    """Of those, the ones whose label did not change."""
     differences: tuple[NamedEstimate, ...] = ()
     """Mean of now minus then by question, over the features that answered it both times."""
     transitions: dict[str, dict[str, int]] = Field(default_factory=dict)

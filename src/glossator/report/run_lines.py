@@ -21,7 +21,7 @@ def _outcomes(report: RunReport) -> tuple[str, ...]:
     held = f" ({count(earlier)} of them with an earlier card, which counts)" if earlier else ""
     ended = f"{count(counts.failed)} failed, {count(counts.skipped)} skipped{held}, {count(counts.left)} left"
     history = report.history
-    ran = f"Ran for {duration_words(history.running_seconds)}"
+    ran = f"Ran for {duration_words(history.running_seconds)}" if history.began else "Never started"
     if history.outage_seconds:
         ran += f", {duration_words(history.outage_seconds)} of it without an endpoint"
     lost = history.counts.get("worker_lost", 0)
@@ -44,6 +44,8 @@ def _scores(report: RunReport) -> tuple[str, ...]:
                 f"{question_title(deciding)}: median {value_words(found.median.value, found.median.interval)}"
             )
             other = "" if shuffled is None else f", shuffled {value_words(shuffled.value, shuffled.interval)}"
+            if shuffled is not None and shuffled.n != found.median.n:
+                other += f", n = {count(shuffled.n)}"
             lines.append(f"{words}, n = {count(found.median.n)}{other}")
     if report.against_embedded:
         first = report.against_embedded[0]

@@ -129,8 +129,9 @@ def earlier_section(report: RunReport) -> Section | None:
         return None
     lead = [
         f"Run {found.run}: {count(found.shared)} features have a card in both, measured on the same index;"
-        f" the label is the same for {count(found.same_label)}. {count(found.only_here)} features are only"
-        f" here, {count(found.only_there)} only there."
+        f" of {count(found.labelled)} that have a label in both it is the same for"
+        f" {count(found.same_label)}. {count(found.only_here)} features are only here,"
+        f" {count(found.only_there)} only there."
         " Differences are now minus then, of answers to the same question only: method, number, reader,"
         " negatives, threshold. They say nothing of why.",
     ]

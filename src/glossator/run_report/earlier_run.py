@@ -61,6 +61,7 @@ class EarlierPairing:
         }
         self._met: set[int] = set()
         self._shared = self._only_here = self._other_index = self._same_label = self._same_card = 0
+        self._labelled = 0
         self._differences: dict[Question, list[float]] = defaultdict(list)
         self._transitions: dict[str, dict[str, int]] = {}
         self._changed = TopList[ChangedFeature](SHOWN)
@@ -79,7 +80,9 @@ class EarlierPairing:
             self._other_index += 1
             return
         self._shared += 1
-        self._same_label += plain_words(then.standing.label) == plain_words(now.label)
+        if then.standing.label and now.label:
+            self._labelled += 1
+            self._same_label += plain_words(then.standing.label) == plain_words(now.label)
         row = self._transitions.setdefault(then.standing.verdict.value, {})
         row[now.verdict.value] = row.get(now.verdict.value, 0) + 1
         for question, value in _main_values(card).items():
@@ -96,6 +99,7 @@ class EarlierPairing:
             only_there=len(self._then) - len(self._met),
             other_index=self._other_index,
             same_card=self._same_card,
+            labelled=self._labelled,
             same_label=self._same_label,
             differences=tuple(
                 difference(f"{question_words(q)}, {threshold_words(q.threshold)}", values, seed)

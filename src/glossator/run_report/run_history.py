@@ -81,7 +81,7 @@ def history(events: Sequence[StoredRunEvent], ended: Sequence[int] = ()) -> RunH
         began=started[0] if started else "",
         ended=_last_sign(listed[-1], lived, None).isoformat() if listed else "",
         running_seconds=_running(listed, lived),
-        outage_seconds=_outages(listed),
+        outage_seconds=_outages(listed, lived),
     )
 
 
@@ -139,11 +139,19 @@ def _last_sign(event: StoredRunEvent, lived: Sequence[datetime], until: StoredRu
     return max(noted, lived[n - 1]) if n else noted
 
 
-def _outages(events: Sequence[StoredRunEvent]) -> float:
-    """Seconds in which some worker waited for an endpoint."""
-    total, waiting, began = 0.0, set[str](), None
+def _outages(events: Sequence[StoredRunEvent], lived: Sequence[datetime]) -> float:
+    """Seconds in which some worker waited for an endpoint; of one that was killed, up to the last sign of
+    life before the next start."""
+    total, waiting, began, sign = 0.0, set[str](), None, None
     for one in events:
         kind, worker = one.event.kind, one.event.worker
+        if kind is RunEventKind.STARTED:
+            waiting.clear()
+            if began is not None and sign is not None:
+                total += _seconds(began, _last_sign(sign, lived, one))
+            began = None
+        if kind is not RunEventKind.RETRIED:
+            sign = one
         if kind is RunEventKind.OUTAGE_BEGAN:
             began = began or _moment(one.at)
             waiting.add(worker)
