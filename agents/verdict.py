@@ -81,12 +81,35 @@ def decide(
     if explanation is None:
         return _abstain("no hypothesis explained enough of its firings to be put to the test", tried)
     tried = tried or (explanation.text,)
-    if reader is None or explanation.method is ExplanationMethod.EMBEDDED:
-        reader = "predicate" if explanation.predicate is not None else reader or "embedder"
-    detection = _score(scores, ScoreMethod.DETECTION, reader, Metric.BALANCED_ACCURACY, Negatives.RANDOM)
+    detection = deciding_score(explanation, scores, reader)
     if detection is None or detection.value is None or detection.interval is None:
-        return _abstain(f"detection by the {reader} could not be measured ({_reasons(detection)})", tried)
+        by = deciding_reader(explanation, reader)
+        return _abstain(f"detection by the {by} could not be measured ({_reasons(detection)})", tried)
     return _judge(scores, detection, detection.value, detection.interval.low, tried)
+
+
+def deciding_reader(explanation: Explanation, reader: str | None) -> str:
+    """Whose detection decides; `reader` is the LLM that read the explanation, None where none was asked."""
+    if reader is None or explanation.method is ExplanationMethod.EMBEDDED:
+        return "predicate" if explanation.predicate is not None else reader or "embedder"
+    return reader
+
+
+def deciding_score(explanation: Explanation, scores: Sequence[Score], reader: str | None) -> Score | None:
+    """The detection that the verdict rests on, measured or not; None where nobody asked for it."""
+    by = deciding_reader(explanation, reader)
+    return _score(scores, ScoreMethod.DETECTION, by, Metric.BALANCED_ACCURACY, Negatives.RANDOM)
+
+
+def others_reach(detection: Score) -> float:
+    """What explanations of other features reach: the upper end of its interval; chance itself where it
+    could not be measured. A reader that is asked in words reads only a few windows with them, whose
+    interval nothing could clear, so there the value counts."""
+    for baseline in detection.baselines:
+        if baseline.name is BaselineName.SHUFFLED and baseline.interval is not None:
+            reached = baseline.interval.high if detection.prompt is None else baseline.value
+            return max(0.5, reached or 0.5)
+    return 0.5
 
 
 def _judge(
@@ -98,7 +121,7 @@ def _judge(
 ) -> Verdict:
     by_predicate = detection.reader == "predicate"
     f1 = _score(scores, ScoreMethod.PREDICATE, "predicate", Metric.F1, Negatives.ALL_TOKENS)
-    chance = _shuffled(detection)
+    chance = others_reach(detection)
     numbers = _numbers(scores, detection, f1)
     if low <= chance:
         return _abstain(f"{numbers}: not above explanations of other features (up to {chance:.2f})", tried)
@@ -129,17 +152,6 @@ def _score(
         if (score.method, score.reader, score.metric, score.negatives, score.threshold) == wanted:
             return score
     return None
-
-
-def _shuffled(detection: Score) -> float:
-    """What explanations of other features reach: the upper end of its interval; chance itself where it
-    could not be measured. A reader that is asked in words reads only a few windows with them, whose
-    interval nothing could clear, so there the value counts."""
-    for baseline in detection.baselines:
-        if baseline.name is BaselineName.SHUFFLED and baseline.interval is not None:
-            reached = baseline.interval.high if detection.prompt is None else baseline.value
-            return max(0.5, reached or 0.5)
-    return 0.5
 
 
 def _numbers(scores: Sequence[Score], detection: Score, f1: Score | None) -> str:

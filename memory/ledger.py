@@ -225,14 +225,16 @@ class Ledger:
         return frozenset(self._texts(query))
 
     def cards_by_id(self, ids: Iterable[str]) -> Iterator[StoredCard]:
-        """The cards with these ids, as far as they exist."""
-        wanted = sorted(ids)
-        for start in range(0, len(wanted), 500):
-            query = select(CardRow.id, CardRow.record).where(CardRow.id.in_(wanted[start : start + 500]))
+        """The cards with these ids, in this order and each once, as far as they exist."""
+        wanted = list(dict.fromkeys(ids))
+        for start in range(0, len(wanted), 200):
+            part = wanted[start : start + 200]
+            query = select(CardRow.id, CardRow.record).where(CardRow.id.in_(part))
             with reading(self._engine, self.where) as connection:
-                rows = connection.execute(query).all()
-            for card_id, record in rows:
-                yield StoredCard(card_id, self._read(FeatureCard, record))
+                found = {card_id: record for card_id, record in connection.execute(query)}
+            for card_id in part:
+                if card_id in found:
+                    yield StoredCard(card_id, self._read(FeatureCard, found[card_id]))
 
     def evidence(self, evidence_id: str) -> Evidence | None:
         """The evidence with this id; None if there is none."""

@@ -1,12 +1,15 @@
 """Whether a label detects better than labels of other features do, and which of many such findings hold.
 
-The test is one of signs, with documents as the unit, since windows of one document are not independent.
-Under the hypothesis that balanced accuracy is `reached`, the documents' contributions to the excess over
-it have mean 0; their signs are drawn anew, as in the wild cluster bootstrap with the null imposed
-(Cameron, Gelbach and Miller 2008, https://doi.org/10.1162/rest.90.3.414; Canay, Romano and Shaikh 2017,
-https://doi.org/10.3982/ECTA13081). Where no draw reaches what was seen, Hoeffding's bound (1963,
-https://doi.org/10.1080/01621459.1963.10500830), which is never below the exact p-value of the draws,
-says how small it is; so thousands of labels can be tested at once with a few thousand draws.
+Under the hypothesis that balanced accuracy is `reached`, each document is a coin: all its windows are
+answered rightly or all wrongly, which is the most that windows of one document can go together. So p is
+the chance that coins of unequal weights come to what was seen, by draws. Right answers to firing and to
+silent windows are as frequent as their mean, `reached`, allows with the largest spread. Documents that
+are not equally easy spread less (Hoeffding 1956, https://doi.org/10.1214/aoms/1177728178). Spread is not
+taken from the answers, as it is when signs are flipped: of a high rate they show too little of it.
+
+Where no draw reaches what was seen, Chernoff's bound for the same coins (1952,
+https://doi.org/10.1214/aoms/1177729330), which is never below their exact p, says how small p is; so
+thousands of labels can be tested at once with a few thousand draws.
 
 Over all labels: Benjamini and Hochberg 1995 (https://doi.org/10.1111/j.2517-6161.1995.tb02031.x). It
 holds for independent and for positively dependent tests (Benjamini and Yekutieli 2001), which labels that
@@ -17,72 +20,106 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 DRAWS = 1999
-"""Sign vectors drawn; the smallest p by counting is 1 / 2000."""
-_ROUNDING = 1e-9
+"""Draws of all coins; the smallest p by counting is 1 / 2000."""
+_ROUNDING = 1e-5
+_TILTS = np.geomspace(0.02, 10.0, 40)
+"""Where Chernoff's bound is tried, in units of one typical document's weight."""
+_LARGEST = 500.0
+"""Exponents stay below it."""
 
 
-def detection_contributions(
-    documents: Sequence[str],
-    fires: Bool[np.ndarray, " windows"],
-    said: Bool[np.ndarray, " windows"],
-    reached: float,
-) -> Float[np.ndarray, " documents"] | None:
-    """What each document adds to balanced accuracy above `reached`; they sum to the excess.
+class DetectionShares(NamedTuple):
+    """What documents add to balanced accuracy where all their windows are answered rightly."""
+
+    firing: Float[np.ndarray, " documents"]
+    """By their firing windows; sums to 0.5."""
+    silent: Float[np.ndarray, " documents"]
+    """By their silent ones; sums to 0.5."""
+    value: float
+    """The balanced accuracy that was seen."""
+
+    @property
+    def documents(self) -> int:
+        """How many there are."""
+        return len(self.firing)
+
+
+def detection_shares(
+    documents: Sequence[str], fires: Bool[np.ndarray, " windows"], said: Bool[np.ndarray, " windows"]
+) -> DetectionShares | None:
+    """How much each document weighs in balanced accuracy.
 
     Args:
         documents: the document of each window.
         fires: whether the feature fires in it.
         said: what the reader said.
-        reached: the balanced accuracy that there is under the hypothesis, as labels of other features
-            reach it; both rates are taken to be lower by the excess.
 
     Returns:
-        One number per document; None where windows of one kind are missing.
+        None where windows of one kind are missing.
 
     """
     positives, negatives = int(fires.sum()), int((~fires).sum())
     if not positives or not negatives:
         return None
+    names, number = np.unique(np.asarray(documents), return_inverse=True)
+    firing = np.bincount(number[fires], minlength=len(names)) * (0.5 / positives)
+    silent = np.bincount(number[~fires], minlength=len(names)) * (0.5 / negatives)
     right = said == fires
-    rates = (float(right[fires].mean()), float(right[~fires].mean()))
-    excess = sum(rates) / 2 - reached
-    expected = np.where(fires, rates[0] - excess, rates[1] - excess)
-    weight = np.where(fires, 0.5 / positives, 0.5 / negatives)
-    _, number = np.unique(np.asarray(documents), return_inverse=True)
-    return np.bincount(number, (right - expected) * weight).astype(np.float64)
+    return DetectionShares(firing, silent, float(right[fires].mean() + right[~fires].mean()) / 2)
 
 
-class SignTest:
-    """One-sided test that contributions of documents sum to more than 0; the same draws for every label."""
+class CoinTest:
+    """One-sided test that balanced accuracy is above `reached`; the same draws for every label."""
 
     def __init__(self, seed: int, draws: int = DRAWS) -> None:
         self._seed, self._draws = seed, draws
-        self._signs: dict[int, Float[np.ndarray, "draws documents"]] = {}
+        self._tosses: dict[int, Float[np.ndarray, "draws documents"]] = {}
 
-    def p_value(self, contributions: Float[np.ndarray, " documents"]) -> float:
-        """The chance of so large a sum if every document's sign were a coin toss; 1 without any."""
-        total = float(contributions.sum())
-        squares = float((contributions**2).sum())
-        if total <= 0 or squares == 0:
+    def p_value(self, shares: DetectionShares, reached: float) -> float:
+        """The chance of so high a balanced accuracy if it were `reached`; 1 where it is not above."""
+        if shares.value <= reached:
             return 1.0
-        sums = self._drawn(len(contributions)) @ contributions.astype(np.float32)
-        reaching = int((sums >= total - _ROUNDING - 1e-5 * abs(total)).sum())
+        rates = _spread_most(shares, reached)
+        tosses = self._drawn(shares.documents)
+        firing, silent = shares.firing.astype(np.float32), shares.silent.astype(np.float32)
+        sums = (tosses < rates[0]) @ firing + (tosses < rates[1]) @ silent
+        reaching = int((sums >= shares.value - _ROUNDING).sum())
         counted = (1 + reaching) / (1 + self._draws)
-        return counted if reaching else min(counted, math.exp(-(total**2) / (2 * squares)))
+        return counted if reaching else min(counted, _bound(shares, rates))
 
     def _drawn(self, documents: int) -> Float[np.ndarray, "draws documents"]:
-        """Sign vectors, more documents' beginning with fewer's, so that few are kept."""
+        """Numbers from 0 to 1, more documents' beginning with fewer's, so that few are kept."""
         size = 1 << max(5, (documents - 1).bit_length())
-        if size not in self._signs:
+        if size not in self._tosses:
             rng = np.random.default_rng([self._seed, size])
-            coins = rng.integers(0, 2, (self._draws, size), dtype=np.int8)
-            self._signs[size] = (2 * coins - 1).astype(np.float32)
-        return self._signs[size][:, :documents]
+            self._tosses[size] = rng.random((self._draws, size), dtype=np.float32)
+        return self._tosses[size][:, :documents]
+
+
+def _spread_most(shares: DetectionShares, reached: float) -> tuple[float, float]:
+    """How often firing and silent windows are answered rightly: rates of mean `reached` whose sum over
+    documents varies most, which is where the kind that rests on fewer documents is nearer to a half."""
+    firing, silent = (float((s**2).sum()) for s in (shares.firing, shares.silent))
+    apart = (firing - silent) * (0.5 - reached) / (firing + silent)
+    room = min(reached, 1.0 - reached)
+    apart = min(max(apart, -room), room)
+    return reached + apart, reached - apart
+
+
+def _bound(shares: DetectionShares, rates: tuple[float, float]) -> float:
+    """Chernoff's bound: the least over tilts of the mean of exp(tilt * sum) by exp(tilt * value)."""
+    whole = shares.firing + shares.silent
+    high, low = max(rates), min(rates)
+    often = shares.firing if rates[0] >= rates[1] else shares.silent
+    tilts = np.minimum(_TILTS / float((whole**2).sum()), _LARGEST / float(whole.max()))[:, None]
+    means = 1.0 - high + (high - low) * np.exp(tilts * often) + low * np.exp(tilts * whole)
+    return math.exp(min(0.0, float((np.log(means).sum(axis=1) - tilts[:, 0] * shares.value).min())))
 
 
 def after_looks(p: float, looks: int) -> float:

@@ -22,6 +22,9 @@ class Measured(NamedTuple):
 
     value: float
     interval: Interval
+    n_positive: int | None = None
+    """Firing examples behind it; None where it is known without any."""
+    n_negative: int | None = None
 
 
 COIN = Measured(0.5, Interval(low=0.5, high=0.5, method="exact: the same answer to every example"))
@@ -67,4 +70,7 @@ def baselines(
     named = [(BaselineName.SHUFFLED, shuffled), (BaselineName.EMPTY, empty)]
     if analyst is not None:
         named.append((BaselineName.EMBEDDED_ANALYST, analyst))
-    return tuple(Baseline(name=name, value=m and m.value, interval=m and m.interval) for name, m in named)
+    return tuple(
+        Baseline(name=name, value=None, interval=None) if m is None else Baseline(name=name, **m._asdict())
+        for name, m in named
+    )

@@ -122,8 +122,9 @@ def _measure(readings: Sequence[_Read], metric: Metric, seed: int, draws: int) -
         return None
     meant = np.concatenate([r.meant for r in readings])
     fires = np.concatenate([r.fires for r in readings])
+    n = (int(meant.sum()), int((~meant).sum()))
     if metric is Metric.RECALL:
-        return Measured(float(fires[meant].mean()), wilson(int(fires[meant].sum()), int(meant.sum())))
+        return Measured(float(fires[meant].mean()), wilson(int(fires[meant].sum()), n[0]), *n)
     if metric is Metric.AUC:
         activation = np.concatenate([r.activation for r in readings]).astype(np.float64)[None, :]
         value = auc_value(activation, meant)
@@ -133,7 +134,7 @@ def _measure(readings: Sequence[_Read], metric: Metric, seed: int, draws: int) -
         counts = Counts(*(o.astype(np.int64) for o in outcomes))
         value = metric_value(counts, metric)
         (interval,) = metric_intervals(counts, [metric], seed=seed, draws=draws)
-    return None if value is None else Measured(value, interval)
+    return None if value is None else Measured(value, interval, *n)
 
 
 def _payload(own: _Read) -> dict[str, object]:

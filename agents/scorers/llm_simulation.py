@@ -119,12 +119,14 @@ def _measure(
     predicted: list[np.ndarray] = []
     true: list[np.ndarray] = []
     document: list[np.ndarray] = []
+    firing: list[bool] = []
     for i, (strengths, _) in enumerate(simulated.windows if simulated else ()):
         if strengths is not None:
             eligible = asked.counts[i]
             predicted.append(strengths[eligible])
             true.append(asked.true[i][eligible])
             document.append(np.full(int(eligible.sum()), asked.windows.document[i], np.int64))
+            firing.append(bool(asked.firing[i]))
     if not predicted:
         return None
     x, y, clusters = (np.concatenate(parts) for parts in (predicted, true, document))
@@ -132,7 +134,8 @@ def _measure(
     if value is None:
         return None
     seed, draws = seed_of(feature, "bootstrap"), room.settings.draws
-    return Measured(value, correlation_interval(x, y, clusters, seed=seed, draws=draws))
+    interval = correlation_interval(x, y, clusters, seed=seed, draws=draws)
+    return Measured(value, interval, sum(firing), len(firing) - sum(firing))
 
 
 def _unscored(simulated: Simulated | None) -> dict[str, int]:

@@ -118,7 +118,8 @@ def _measure(readings: Sequence[Counts], truth: _Truth, seed: int, draws: int) -
         return [None] * len(METRICS)
     intervals = replicated_intervals(readings, METRICS, seed=seed, draws=draws)
     values = [replicated_value(readings, metric) for metric in METRICS]
-    return [None if v is None else Measured(v, i) for v, i in zip(values, intervals, strict=True)]
+    n = (int(truth.strong.sum()), int(truth.silent.sum()))
+    return [None if v is None else Measured(v, i, *n) for v, i in zip(values, intervals, strict=True)]
 
 
 def _truth(room: ScoringRoom, feature: int, share: float) -> _Truth:

@@ -147,4 +147,7 @@ def _area(
     """AUC, averaged over the readings; None without any, or without windows of both kinds."""
     scores = by.astype(np.float64)
     value = auc_value(scores, firing)
-    return None if value is None else Measured(value, auc_interval(scores, firing, document))
+    if value is None:
+        return None
+    interval = auc_interval(scores, firing, document)
+    return Measured(value, interval, int(firing.sum()), int((~firing).sum()))

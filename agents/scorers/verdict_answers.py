@@ -65,13 +65,15 @@ class Answers:
         counts = counts_against(self.fires, self.group, self.document, negatives)
         if counts is not None:
             intervals = metric_intervals(counts, METRICS, **bootstrap._asdict())
+            n = (int((counts.tp + counts.fn).sum()), int((counts.fp + counts.tn).sum()))
             for metric, interval in zip(METRICS, intervals, strict=True):
                 if (value := metric_value(counts, metric)) is not None:
-                    found[metric] = Measured(value, interval)
+                    found[metric] = Measured(value, interval, *n)
         chosen = self.with_probability(negatives)
         scores, fires = self.probability[None, chosen], self.group[chosen] == Group.FIRING
         if (value := auc_value(scores, fires)) is not None:
-            found[Metric.AUC] = Measured(value, auc_interval(scores, fires, self.document[chosen]))
+            interval = auc_interval(scores, fires, self.document[chosen])
+            found[Metric.AUC] = Measured(value, interval, int(fires.sum()), int((~fires).sum()))
         return found
 
     def against(self, negatives: Group) -> Bool[np.ndarray, " read"]:

@@ -171,7 +171,7 @@ def _balanced_accuracy(asked: _Asked, seed: int, draws: int) -> Measured | None:
     if value is None:
         return None
     (interval,) = replicated_intervals(counts, [Metric.BALANCED_ACCURACY], seed=seed, draws=draws)
-    return Measured(value, interval)
+    return Measured(value, interval, int(fires.sum()), int((~fires).sum()))
 
 
 def _area(asked: _Asked, seed: int, draws: int) -> Measured | None:
@@ -179,4 +179,7 @@ def _area(asked: _Asked, seed: int, draws: int) -> Measured | None:
     del seed, draws
     scores = asked.readings.astype(np.float64)
     value = auc_value(scores, asked.firing)
-    return None if value is None else Measured(value, auc_interval(scores, asked.firing, asked.document))
+    if value is None:
+        return None
+    interval = auc_interval(scores, asked.firing, asked.document)
+    return Measured(value, interval, int(asked.firing.sum()), int((~asked.firing).sum()))

@@ -85,6 +85,13 @@ def test_the_analyst_writes_too_and_donors_are_few() -> None:
     analyst = baseline(asking.scored[0], BaselineName.EMBEDDED_ANALYST)
     assert analyst is not None
     assert analyst.value == 1.0
+    shuffled = baseline(asking.scored[0], BaselineName.SHUFFLED)
+    assert shuffled is not None
+    assert analyst.n_positive is not None
+    assert (shuffled.n_positive, shuffled.n_negative) == (
+        2 * analyst.n_positive,
+        2 * (analyst.n_negative or 0),
+    )
     assert len(asking.writer.requests) == 1 + 2 + 1
     assert asking.reader.requests == []
 

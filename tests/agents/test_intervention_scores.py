@@ -99,6 +99,9 @@ def test_a_planted_direction_is_carried_above_all_nulls(name: str) -> None:
         assert score.perplexity_random
         assert score.kl == pytest.approx(score.target_kl, rel=0.5)
         assert score.score.n_positive == score.score.n_negative >= 10
+        for null in score.score.baselines:
+            n = None if null.name is BaselineName.EMPTY else score.score.n_positive
+            assert (null.n_positive, null.n_negative) == (n, n)
 
 
 def test_no_strength_no_gain() -> None:

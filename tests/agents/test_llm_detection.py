@@ -284,6 +284,8 @@ def test_baselines_are_read_once_per_feature_and_can_be_left_out() -> None:
     donors = {c for c in claims if c not in (NO_CLAIM, label(0).text)}
     assert len(donors) >= 3
     assert donors <= {o.text for o in (*OTHERS, *decoys(label(0)))}
+    read = pick(score().scores, Negatives.RANDOM).baselines
+    assert [(b.n_positive, b.n_negative) for b in read] == [(5, 5), (5, 5)]
     without = score(settings=replace(DETECTION, n_baseline=0))
     accuracy = pick(without.scores, Negatives.RANDOM)
     assert [b.value for b in accuracy.baselines] == [None, None]

@@ -41,6 +41,8 @@ def test_the_truth_beats_a_sibling_and_a_shuffled_explanation_by_more_than_the_i
     assert (true.score.method, true.score.metric) == (ScoreMethod.SIMULATION, Metric.CORRELATION)
     assert (true.score.reader, true.score.negatives) == ("reader", Negatives.RANDOM)
     assert (true.score.n_positive, true.score.n_negative) == (N_FIRING, N_RANDOM)
+    assert (shuffled.n_positive, shuffled.n_negative) == (N_FIRING, N_RANDOM)
+    assert empty.n_positive is None
     assert true.score.prompt is not None
     assert true.score.prompt.name == "simulation"
 

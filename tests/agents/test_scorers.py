@@ -240,6 +240,10 @@ def test_baselines_accompany_every_score() -> None:
         if score.method is not ScoreMethod.PREDICATE and score.value is not None:
             empty = score.baselines[1]
             assert empty.value == 0.5
+            assert empty.n_positive is None, "a coin needs no examples"
+        if score.value is not None:
+            n = (score.n_positive, score.n_negative)
+            assert {(b.n_positive, b.n_negative) for b in score.baselines[::2] if b.value is not None} == {n}
     own = score_explanation(room(), analyst, OTHERS, analyst=analyst).scores
     assert all(BaselineName.EMBEDDED_ANALYST not in [b.name for b in s.baselines] for s in own)
     better = pick(scores, ScoreMethod.PREDICATE, "predicate", metric=Metric.F1, threshold=0.3)

@@ -98,6 +98,7 @@ def test_the_analyst_is_read_on_the_same_windows() -> None:
         analyst = baseline(with_analyst, BaselineName.EMBEDDED_ANALYST)
         assert analyst is not None
         assert analyst.value == own.score.value
+        assert (analyst.n_positive, analyst.n_negative) == (own.score.n_positive, own.score.n_negative)
 
 
 def test_a_model_that_does_not_listen_is_at_chance() -> None:

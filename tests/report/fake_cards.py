@@ -80,7 +80,13 @@ def _score(
 ) -> Score:
     shuffled = 0.5 if metric in (Metric.BALANCED_ACCURACY, Metric.AUC) else 0.02
     baselines = (
-        Baseline(name=BaselineName.SHUFFLED, value=shuffled + 0.013, interval=_interval(shuffled + 0.013, n)),
+        Baseline(
+            name=BaselineName.SHUFFLED,
+            value=shuffled + 0.013,
+            interval=_interval(shuffled + 0.013, n),
+            n_positive=n,
+            n_negative=7,
+        ),
         Baseline(name=BaselineName.EMPTY, value=shuffled, interval=_interval(shuffled, n)),
     )
     return Score(

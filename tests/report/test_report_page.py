@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from glossator.errors import StorageError
-from glossator.records import FeatureCard, Interval
+from glossator.records import BaselineName, FeatureCard, Interval
+from glossator.report.headline import headline
 from glossator.report.page import ReportContext, ReportTotals, SummaryMean, render_report, write_report
-from glossator.report.wording import number
+from glossator.report.wording import baseline_words, number
 from tests.report.fake_cards import HOSTILE_TOKENS, dead_card, fake_cards, hostile_card
 from tests.report.page_reading import Page
 
@@ -95,7 +96,12 @@ def test_every_score_stands_with_interval_counts_negatives_and_baselines() -> No
                 ends = f"[{number(score.interval.low)}, {number(score.interval.high)}]"
                 assert f"{number(score.value)} {ends}" in text
             for baseline in score.baselines:
-                assert f"{baseline.name.value} {number(baseline.value)} [" in text
+                assert baseline_words(baseline) in text
+                assert (" + 7)" in baseline_words(baseline)) is (baseline.name is BaselineName.SHUFFLED)
+        if (shuffled := headline(card).shuffled) is not None:
+            assert shuffled.interval is not None
+            ends = f"[{number(shuffled.interval.low)}, {number(shuffled.interval.high)}]"
+            assert f"{ends}, n = {shuffled.n_positive:,} + 7" in text
 
 
 def test_scores_are_drawn_where_they_lie() -> None:

@@ -10,7 +10,7 @@ from glossator.records import FeatureCard, Split
 from glossator.report.activation_shade import bands, firing_share, shade, sparkline
 from glossator.report.headline import headline
 from glossator.report.terminal import card_json_line, cards_table, render_card
-from glossator.report.wording import density_words, number
+from glossator.report.wording import baseline_words, density_words, number
 from tests.report.fake_cards import dead_card, fake_cards, hostile_card
 
 
@@ -33,6 +33,7 @@ def test_the_table_at_100_columns_has_every_column() -> None:
     first = next(line for line in shown.splitlines() if " 812 " in line)
     assert first.split("✓ accepted")[1].split() == ["0.93", "0.79", "0.85", "0.51", "0.66", "%", "bi"]
     assert ".88–.98" in shown
+    assert "+7" in shown, "the shuffled column says what it rests on"
     assert "no label" in shown
 
 
@@ -63,6 +64,8 @@ def test_a_card_shows_each_score_with_interval_counts_and_baselines(card: Featur
         assert f"vs {score.n_negative:,} " in shown
         for reason, n in score.unscored.items():
             assert f"{reason} {n}" in shown
+        for baseline in score.baselines:
+            assert baseline_words(baseline) in shown
     for tried in card.verdict.tried:
         assert tried in shown
 

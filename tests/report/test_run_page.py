@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from glossator.records import RunReport
+from glossator.records import FeatureCard, RunHistory, RunReport
+from glossator.report.run_document import Row
 from glossator.report.run_lines import report_lines
 from glossator.report.run_markdown import plain, run_report_markdown
 from glossator.report.run_page import render_run_report, run_document, write_run_page
@@ -97,11 +98,60 @@ def test_every_estimate_stands_with_n(report: RunReport) -> None:
                     assert n_named, (section.anchor, words)
 
 
+def test_rows_of_coverage_sum_to_all_features(report: RunReport, html: str, markdown: str) -> None:
+    """Skipped ones with an earlier card stand once, apart from what was done here."""
+    rows = [row for row in _coverage(report) if row[0].text]
+    named = {row[0].text: int(row[1].text) for row in rows}
+    assert sum(named.values()) == report.coverage.counts.total == 240
+    assert sum(float(row[2].text.split()[0]) for row in rows) == pytest.approx(100, abs=0.3)
+    done = sum(n for name, n in named.items() if name.startswith("done: "))
+    with_card = sum(n for name, n in named.items() if name.startswith("skipped, earlier card: "))
+    assert (done, with_card) == (report.coverage.counts.done, 3)
+    assert named["skipped, without a card"] == 3
+    assert "6 skipped (3 of them with an earlier card, which counts)" in report_lines(report)[0]
+    for text in (Page(html).text, markdown):
+        assert "skipped, 3 with an earlier card" in text
+
+
+def test_a_lost_card_has_its_row() -> None:
+    lost = report_of(FakeRun(40), cards=[c for c in FakeRun(40).cards() if c.feature.index != 8])
+    named = {row[0].text: int(row[1].text) for row in _coverage(lost)}
+    assert named["done: card not found"] == 1
+    assert sum(named.values()) == 40
+
+
+def _coverage(report: RunReport) -> tuple[Row, ...]:
+    return next(s for s in run_document(report).sections if s.anchor == "coverage").tables[0].rows
+
+
 def test_baselines_stand_beside_scores(html: str) -> None:
     text = " ".join(Page(html).text.split())
     assert re.search(r"shuffled 0\.\d\d \[0\.\d\d, 0\.\d\d\] \(n = \d+\)", text)
     assert re.search(r"empty 0\.50", text)
     assert re.search(r"embedded analyst 0\.70", text)
+
+
+def test_what_others_reach_stands_with_its_n(report: RunReport) -> None:
+    """In each cell of a column that shows it, not only somewhere in the row."""
+    cells: list[str] = []
+    for section in run_document(report).sections:
+        for table in section.tables:
+            columns = [i for i, name in enumerate(table.head) if name.startswith(("Shuffled", "To beat"))]
+            cells += [row[i].small for row in table.rows for i in columns]
+    assert len(cells) > 20
+    said = re.compile(r"(other labels here, )?n = 15 \+ 5|other labels on average, n = \d+ features|a coin")
+    assert all(said.fullmatch(cell) for cell in cells), cells
+    assert {c.split(",")[0] for c in cells} == {"n = 15 + 5", "other labels here", "other labels on average"}
+
+
+def test_cards_stored_before_baselines_had_an_n_can_be_read() -> None:
+    card = FakeRun(40).card(1)
+    text = re.sub(r',"n_positive":15,"n_negative":5(?=\})', "", card.model_dump_json())
+    assert len(text) < len(card.model_dump_json())
+    older = FeatureCard.model_validate_json(text)
+    shown = report_of(FakeRun(40), cards=[older])
+    assert shown.best[0].shuffled_n is None
+    assert Page(render_run_report(shown)).open == []
 
 
 def test_page_and_markdown_say_the_same(report: RunReport, html: str, markdown: str) -> None:
@@ -127,6 +177,20 @@ def test_the_share_of_false_labels_is_said(html: str, report: RunReport) -> None
     assert f"{held} of {report.discovery.accepted} accepted labels hold" in Page(html).text
 
 
+def test_where_a_search_was_cut_counts_are_at_least(report: RunReport) -> None:
+    found = report.nestings.model_copy(update={"cut": True})
+    cut = report.model_copy(update={"nestings": found, "shared_label_note": "of 9 pairs only 2 were joined"})
+    n = f"{found.candidates:,} pairs of labels"
+    pages = (Page(render_run_report(cut)).text, run_report_markdown(cut))
+    assert all(f"At least {n}" in text and "of at least" in text for text in pages)
+    assert all("of 9 pairs only 2 were joined" in text for text in pages)
+    assert "about " in next(line for line in report_lines(cut) if "shared by several" in line)
+    whole = cut.model_copy(update={"nestings": found.model_copy(update={"cut": False})})
+    assert f"At least {n}" not in Page(render_run_report(whole)).text
+    assert n in Page(render_run_report(whole)).text
+    assert RunReport.model_validate_json(cut.model_dump_json()).nestings.partly
+
+
 def test_the_page_does_not_grow_with_the_run(report: RunReport, html: str) -> None:
     many = report_of(
         FakeRun(600),
@@ -148,7 +212,17 @@ def test_the_report_of_an_empty_run_can_be_shown() -> None:
     empty = report_of(FakeRun(0), ended=())
     assert Page(render_run_report(empty)).open == []
     assert run_report_markdown(empty)
-    assert report_lines(empty)
+    assert "Never started" in report_lines(empty.model_copy(update={"history": RunHistory()}))
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_the_report_of_hardly_any_features_claims_no_interval(n: int) -> None:
+    few = report_of(FakeRun(n), ended=(1,))
+    assert few.distributions[0].median.n == n
+    assert few.distributions[0].median.interval is None
+    assert few.cost.calls_per_feature.n == n
+    assert Page(render_run_report(few)).open == []
+    assert report_lines(few)
 
 
 def test_the_same_report_makes_the_same_page(report: RunReport, html: str, tmp_path: Path) -> None:

@@ -142,6 +142,10 @@ class FakeRun:
         ends = {37: ItemState.PLANNED, 38: ItemState.FAILED, 39: ItemState.SKIPPED}
         return ends.get(feature % 40, ItemState.DONE)
 
+    def has_card(self, feature: int) -> bool:
+        """Every second skipped one has a card of an earlier run."""
+        return self.state(feature) is ItemState.DONE or feature % 80 == 39
+
     def items(self) -> list[RunItem]:
         return [self._item(i) for i in range(self.n)]
 
@@ -152,6 +156,8 @@ class FakeRun:
             ItemState.FAILED: "the endpoint refused: content filter" if feature % 3 else "timed out",
             ItemState.SKIPPED: "dead: it fires nowhere in the explore split",
         }.get(state, "")
+        if self.has_card(feature) and not done:
+            reason = "labelled before under the same settings"
         return RunItem(
             feature=self.ref(feature),
             state=state,
@@ -160,7 +166,7 @@ class FakeRun:
             worker="w-1",
             reason=reason,
             retryable=reason == "timed out",
-            card=f"c-{feature}" if done else None,
+            card=f"c-{feature}" if self.has_card(feature) else None,
             spending=self._spending(feature) if done else None,
             seconds=8.0 + feature % 5 if done else None,
         )
@@ -220,9 +226,9 @@ class FakeRun:
         return [Contradiction(first="f-0123456789ab", second=f"f-{i:012d}", words=words) for i in range(30)]
 
     def cards(self) -> Iterator[FeatureCard]:
-        """One card for each feature that was done."""
+        """One card for each feature that was done, or skipped because it had one."""
         for feature in range(self.n):
-            if self.state(feature) is ItemState.DONE:
+            if self.has_card(feature):
                 yield self.card(feature)
 
     def label(self, feature: int) -> str:
@@ -310,7 +316,13 @@ class FakeRun:
             n_negative=WINDOWS,
             unscored={"timed out": 2} if feature % 6 == 0 and model else {},
             baselines=(
-                Baseline(name=BaselineName.SHUFFLED, value=shuffled, interval=_interval(shuffled, 0.02)),
+                Baseline(
+                    name=BaselineName.SHUFFLED,
+                    value=shuffled,
+                    interval=_interval(shuffled, 0.02),
+                    n_positive=15,
+                    n_negative=5,
+                ),
                 Baseline(name=BaselineName.EMPTY, value=0.5, interval=_interval(0.5, 0.0)),
                 Baseline(name=BaselineName.EMBEDDED_ANALYST, value=0.7, interval=_interval(0.7, 0.05)),
             ),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
 import pytest
 
 from glossator.probes.cofiring import Cofiring
@@ -23,7 +27,8 @@ from glossator.records import (
     VerdictKind,
 )
 from glossator.run_report.gathering import reason_kind
-from glossator.run_report.nestings import claimed, nestings
+from glossator.run_report.label_twins import shared_labels
+from glossator.run_report.nestings import Claimed, claimed, nestings
 from glossator.run_report.run_history import history, pace
 from glossator.run_report.standings import deciding_score, standing
 from glossator.run_report.surprises import Surprises
@@ -68,6 +73,26 @@ def test_pauses_do_not_count_as_running_and_outages_that_overlap_count_once() ->
     assert found.running_seconds == (20 + 10) * 60
     assert found.outage_seconds == (7 + 2) * 60
     assert (found.began[-14:-9], found.ended[-14:-9]) == ("01:00", "01:45")
+
+
+def test_time_in_which_nothing_ran_after_a_kill_does_not_count() -> None:
+    """Killed after the last feature at minute 8, though the order to try again came before it went on."""
+    events = [
+        _event(0, K.STARTED),
+        _event(3, K.PROJECTED),
+        _event(35, K.RETRIED),
+        _event(40, K.STARTED),
+        _event(41, K.WORKER_LOST, "a"),
+        _event(45, K.FINISHED),
+    ]
+    assert history(events).running_seconds == (3 + 5) * 60
+    minute_8 = int(datetime(2026, 11, 28, 1, 8, tzinfo=UTC).timestamp() * 1000)
+    assert history(events, [minute_8, minute_8 - 5]).running_seconds == (8 + 5) * 60
+    waiting = [*events[:1], _event(6, K.OUTAGE_BEGAN, "a"), *events[2:]]
+    found = history(waiting, [minute_8])
+    assert (found.running_seconds, found.outage_seconds) == ((8 + 5) * 60, 2 * 60)
+    still = history(events[:2], [minute_8])
+    assert (still.running_seconds, still.ended[-14:-9]) == (8 * 60, "01:08")
 
 
 def test_a_clock_that_was_set_back_makes_no_negative_time() -> None:
@@ -179,6 +204,51 @@ def test_twins_are_counted_once_and_a_handful_of_firings_says_nothing() -> None:
     assert few.checked == 2
 
 
+def _silent(first: int, second: int) -> Cofiring:
+    return Cofiring(10, 10, 10, 4)
+
+
+@pytest.mark.parametrize(("features", "cut"), [(12, False), (13, True)])
+def test_it_is_said_where_not_all_features_of_one_label_were_paired(features: int, cut: bool) -> None:
+    claims = _claims([_card(i, "rivers", neighbours=()) for i in range(features)])
+    found = nestings(claims, _silent)
+    assert (found.candidates, found.cut, found.partly) == (12 * 11, cut, cut)
+    assert nestings(claims, None).cut is cut
+
+
+@pytest.mark.parametrize(("wider", "cut"), [(12, False), (13, True)])
+def test_it_is_said_where_not_all_predicates_that_name_more_were_paired(wider: int, cut: bool) -> None:
+    """Those that name other tokens as well as too few of its own take no place."""
+    wide = [_card(i, f"w{i}", (" a", " b", f" {i}"), neighbours=()) for i in range(wider)]
+    others = [_card(50 + i, f"o{i}", (" a", " x", f" o{i}"), neighbours=()) for i in range(20)]
+    claims = _claims([_card(99, "n", (" a", " b"), neighbours=()), *others, *wide])
+    found = nestings(claims, _silent)
+    assert (found.candidates, found.cut) == (12, cut)
+
+
+def test_it_is_said_where_there_are_too_many_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    claims = _claims([_card(i, "rivers", neighbours=()) for i in range(3)])
+    for most, cut in ((6, False), (5, True)):
+        monkeypatch.setattr("glossator.run_report.nestings.SUGGESTED", most)
+        found = nestings(claims, _silent)
+        assert (found.candidates, found.cut) == (most, cut)
+
+
+def test_it_is_said_where_not_all_near_wordings_were_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    def alike(texts: Sequence[str]) -> np.ndarray:
+        return np.ones((len(texts), 2))
+
+    labels = {i: f"label {i}" for i in range(4)}
+    assert shared_labels(labels, alike).note == ""
+    assert shared_labels(labels, None).note == ""
+    monkeypatch.setattr("glossator.run_report.label_twins._NEAR_TEXTS", 2)
+    assert "of 6 pairs of near wordings only the nearest 2 were joined" in shared_labels(labels, alike).note
+
+
+def _claims(cards: Sequence[FeatureCard]) -> dict[int, Claimed]:
+    return {c.feature.index: found for c in cards if (found := claimed(c)) is not None}
+
+
 def test_a_rejected_label_covers_nothing() -> None:
     verdict = Verdict(kind=VerdictKind.ABSTAINED, reason="")
     assert claimed(_card(1, "rivers", verdict=verdict)) is None
@@ -193,10 +263,14 @@ def _scored(card: FeatureCard, value: float, half: float = 0.05) -> FeatureCard:
     return card.model_copy(update={"scores": scores, "candidates": candidates})
 
 
-def _surprises(card: FeatureCard) -> set[SurpriseKind]:
+def _surprises(card: FeatureCard, features: int = 10) -> set[SurpriseKind]:
+    """Of a run of so many features like this one."""
     found = Surprises()
-    found.add(card, standing(card))
-    return {s.kind for s in found.found()}
+    for _ in range(features):
+        found.add(card, standing(card))
+    kinds = {s.kind for s in found.found()}
+    assert kinds == {SurpriseKind(kind) for kind, n in found.counts().items() if n}
+    return kinds
 
 
 def test_a_difference_surprises_only_where_intervals_do_not_meet() -> None:
@@ -212,5 +286,6 @@ def test_a_difference_surprises_only_where_intervals_do_not_meet() -> None:
 def test_output_tokens_surprise_unless_the_label_or_its_tokens_share_a_word() -> None:
     raised = (TokenEffect(token=" rivers", effect=3.0),)
     assert SurpriseKind.OTHER_OUTPUT in _surprises(_card(1, "legal terms", promoted=raised))
+    assert SurpriseKind.OTHER_OUTPUT not in _surprises(_card(1, "legal terms", promoted=raised), 9)
     assert SurpriseKind.OTHER_OUTPUT not in _surprises(_card(1, "the river", promoted=raised))
     assert SurpriseKind.OTHER_OUTPUT not in _surprises(_card(1, "legal", (" Rivers",), promoted=raised))

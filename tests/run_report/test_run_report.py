@@ -14,6 +14,7 @@ from glossator.records import (
     FeatureCard,
     ItemState,
     LabelTest,
+    LlmSpending,
     Nesting,
     RunReport,
     SurpriseKind,
@@ -62,7 +63,8 @@ def report() -> RunReport:
 def test_every_feature_is_counted_once(report: RunReport) -> None:
     covered = report.coverage
     assert covered.counts.total == N
-    assert sum(covered.verdicts.values()) == covered.counts.done
+    assert covered.earlier_cards == sum(covered.earlier_verdicts.values()) == N // 80
+    assert sum(covered.verdicts.values()) == covered.counts.done + covered.earlier_cards
     assert sum(r.n for r in covered.failed) == covered.counts.failed == N // 40
     assert sum(r.n for r in covered.skipped) == covered.counts.skipped == N // 40
     assert covered.retryable == next(r.n for r in covered.failed if r.words == "timed out")
@@ -145,7 +147,28 @@ def test_labels_without_stored_outcomes_are_counted_as_not_tested(report: RunRep
     unstored = {i for i in range(N) if i % 50 == UNSTORED}
     assert not unstored & set(report.discovery.holding)
     missing = sum(r.n for r in report.discovery.untested)
-    assert missing == len([i for i in unstored if FakeRun(N).state(i) is ItemState.DONE])
+    assert missing == len([i for i in unstored if FakeRun(N).has_card(i)])
+
+
+def test_what_an_earlier_run_was_answered_is_not_counted_as_this_runs() -> None:
+    """Of 79 features 39 was skipped and has a card; 38 and 78 failed, after answers of no use."""
+    run, useless = FakeRun(79), {"malformed answer": 3}
+    cards = [
+        c.model_copy(update={"rejected": {"too long": 1}, "spending": LlmSpending(calls=9, unscored=useless)})
+        if c.feature.index == 39
+        else c.model_copy(update={"rejected": {}, "spending": None})
+        for c in run.cards()
+    ]
+    items = [
+        i.model_copy(update={"spending": LlmSpending(calls=9, unscored=useless)})
+        if i.state is ItemState.FAILED
+        else i.model_copy(update={"spending": None})
+        for i in run.items()
+    ]
+    found = report_of(run, items=items, cards=cards)
+    assert found.coverage.earlier_cards == 1
+    assert [(r.words, r.n) for r in found.unscored] == [("malformed answer", 6)]
+    assert found.rejected == ()
 
 
 def test_best_are_accepted_and_worst_are_the_lowest(report: RunReport) -> None:
@@ -205,7 +228,9 @@ def test_without_directions_index_or_embedder_it_says_so() -> None:
 
 def test_the_bill_is_divided_by_what_was_accepted(report: RunReport) -> None:
     cost = report.cost
-    assert cost.usd_per_accepted == pytest.approx(0.001 * N / report.coverage.verdicts["accepted"])
+    covered = report.coverage
+    accepted = covered.verdicts["accepted"] - covered.earlier_verdicts["accepted"]
+    assert cost.usd_per_accepted == pytest.approx(0.001 * N / accepted)
     assert cost.calls_per_feature.n == report.coverage.counts.done
     assert sum(m.features for m in cost.by_method) == report.coverage.counts.done
     assert cost.spending.unaccounted_calls == 37
@@ -227,8 +252,9 @@ def test_time_is_counted_from_events(report: RunReport) -> None:
 def test_only_the_same_questions_of_the_same_features_are_compared(report: RunReport) -> None:
     found = report.earlier
     assert found is not None
-    assert found.shared == report.coverage.counts.done
-    assert found.same_label == found.shared
+    assert found.shared == report.coverage.counts.done + report.coverage.earlier_cards
+    without = sum(i % 20 == 6 for i in range(N))
+    assert found.same_label == found.labelled == found.shared - without
     first = found.differences[0].estimate
     assert first.value is not None
     assert first.interval is not None
@@ -253,7 +279,7 @@ def test_another_reader_or_another_index_is_not_compared() -> None:
     ]
     other = report_of(run, earlier=EarlierRun("r-c", reread)).earlier
     assert other is not None
-    assert other.shared == 37
+    assert other.shared == 38
     assert not other.differences
     assert not other.changed
     assert "no question" in other.note

@@ -29,6 +29,8 @@ class Gain(NamedTuple):
 
     value: float
     interval: Interval
+    n: int | None = None
+    """Prompts behind it; None where it is known without any."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Resampling:
         """The mean over prompts; its interval is never narrower than what so few documents can tell."""
         means = drawn_means(own[:, None], self.documents, seed=self.seed, draws=DRAWS)[:, 0]
         value = float(own.mean())
-        return Gain(value, self._interval(value, means, self._n, "bootstrap over documents"))
+        return Gain(value, self._interval(value, means, self._n, "bootstrap over documents"), len(own))
 
     def replicated(self, each: Float[np.ndarray, "prompts replicates"]) -> Gain | None:
         """The mean over prompts and replicates (directions, explanations), both drawn anew; None without."""
@@ -56,7 +58,7 @@ class Resampling:
         value = float(each.mean())
         if n == 1:
             clusters, method = self._n, "bootstrap over documents"
-        return Gain(value, self._interval(value, drawn, clusters, method))
+        return Gain(value, self._interval(value, drawn, clusters, method), len(each))
 
     def excess(
         self, own: Float[np.ndarray, " prompts"], random: Float[np.ndarray, "prompts directions"]

@@ -45,7 +45,14 @@ def gain_score(
         n_negative=n if gain else 0,
         unscored=dict(unscored or {}),
         baselines=tuple(
-            Baseline(name=name, value=b and b.value, interval=b and b.interval) for name, b in baselines
+            Baseline(
+                name=name,
+                value=b and b.value,
+                interval=b and b.interval,
+                n_positive=b and b.n,
+                n_negative=b and b.n,
+            )
+            for name, b in baselines
         ),
         evidence=evidence,
         prompt=prompt,

@@ -97,6 +97,4 @@ def _cards(session: Session, run: str) -> Iterator[FeatureCard]:
 
     items = sorted(WorkQueue(session.ledger(), run).items(), key=lambda item: item.feature.index)
     ids = [item.card for item in items if item.card is not None]
-    for start in range(0, len(ids), 200):
-        part = {s.id: s.card for s in session.ledger().cards_by_id(ids[start : start + 200])}
-        yield from (part[one] for one in ids[start : start + 200] if one in part)
+    return (stored.card for stored in session.ledger().cards_by_id(ids))

@@ -30,7 +30,7 @@ class RunCoverage(Record):
     counts: RunCounts
     """Features by state."""
     verdicts: dict[str, int] = Field(default_factory=dict)
-    """Verdict to count, over the features that have a card."""
+    """Verdict to count, over the features that have a card, skipped ones with an earlier card among them."""
     failed: tuple[Reason, ...] = ()
     """Why features failed, most frequent first."""
     retryable: int = Field(default=0, ge=0)
@@ -39,6 +39,8 @@ class RunCoverage(Record):
     """Why there was nothing to do."""
     earlier_cards: int = Field(default=0, ge=0)
     """Skipped ones that have a card of an earlier run; it counts in what follows."""
+    earlier_verdicts: dict[str, int] = Field(default_factory=dict)
+    """Verdict to count, over those."""
     unscored: int = Field(default=0, ge=0)
     """Features with an explanation of which no score could be measured."""
     missing_cards: int = Field(default=0, ge=0)
@@ -57,9 +59,10 @@ class RunHistory(Record):
     began: str = ""
     """When it was first started, ISO 8601 in UTC; empty if it never was."""
     ended: str = ""
-    """When the last event was noted."""
+    """When the last event was noted, or the last feature ended."""
     running_seconds: float = 0.0
-    """Time between starts and the pauses, stops and ends that followed."""
+    """Time between starts and the pauses, stops and ends that followed. Where another start follows, all
+    was killed: then up to the last sign of life before it."""
     outage_seconds: float = 0.0
     """Time in which some endpoint was known not to answer; overlapping outages count once."""
 
@@ -183,8 +186,17 @@ class Nestings(Record):
     """Pairs whose firings were compared."""
     candidates: int = Field(default=0, ge=0)
     """Pairs whose labels suggested it."""
+    cut: bool = False
+    """Not all pairs were looked for, where many features share a label or a token: there are at least so
+    many candidates."""
     counts: dict[str, int] = Field(default_factory=dict)
-    """Kind to count."""
+    """Kind to count, over those whose firings were compared."""
+
+    @property
+    def partly(self) -> bool:
+        """`counts` are the least that there can be: not every pair was compared."""
+        return self.cut or self.checked < self.candidates
+
     shown: tuple[NestedPair, ...] = ()
     """Some of each kind, the clearest first."""
     note: str = ""
@@ -251,6 +263,8 @@ class LabelTest(Record):
     interval: Interval | None
     reached: float
     """What it had to beat."""
+    reached_by: str = ""
+    """Whose that is, and the n that it rests on."""
     documents: int
     """Documents behind it."""
 
@@ -314,8 +328,12 @@ class EarlierComparison(Record):
     only_there: int = Field(default=0, ge=0)
     other_index: int = Field(default=0, ge=0)
     """Features of both that were measured on different indexes: their scores answer different questions."""
+    same_card: int = Field(default=0, ge=0)
+    """Features with one card in both, which one of the two skipped: left out of everything else."""
+    labelled: int = Field(default=0, ge=0)
+    """Shared features that have a label in both."""
     same_label: int = Field(default=0, ge=0)
-    """Shared features whose label did not change."""
+    """Of those, the ones whose label did not change."""
     differences: tuple[NamedEstimate, ...] = ()
     """Mean of now minus then by question, over the features that answered it both times."""
     transitions: dict[str, dict[str, int]] = Field(default_factory=dict)
@@ -358,6 +376,8 @@ class RunReport(Record):
     shared_labels: tuple[SharedLabel, ...] = ()
     shared_label_count: int = Field(default=0, ge=0)
     """How many labels, or groups of near ones, several features have."""
+    shared_label_note: str = ""
+    """Why not all labels of one meaning were put together; empty where they were."""
     nestings: Nestings
     contradictions: tuple[Contradiction, ...] = ()
     contradiction_count: int | None = Field(default=0, ge=0)

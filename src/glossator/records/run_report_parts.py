@@ -90,5 +90,7 @@ class ShownFeature(Record):
     shuffled: float | None
     """What labels of other features reach on the same examples."""
     shuffled_interval: Interval | None
+    shuffled_n: tuple[int, int] | None = None
+    """Firing and silent examples that this was read on; None where the card does not say."""
     reader: str
     """Who read the label."""

@@ -104,6 +104,11 @@ class Baseline(Record):
     """The value; None if it could not be measured."""
     interval: Interval | None
     """Its interval."""
+    n_positive: int | None = Field(default=None, ge=0)
+    """Firing examples that it rests on, each once, however many other explanations were read on it; None
+    where it is known without any, and in cards that were stored before this was."""
+    n_negative: int | None = Field(default=None, ge=0)
+    """Silent examples that it rests on."""
 
 
 class Score(Record):

@@ -23,13 +23,14 @@ from glossator.report.plots import Histogram, WhiskerPlot, histogram, score_plot
 from glossator.report.role_words import causes_first, causes_words
 from glossator.report.token_marks import safe_text, token_html
 from glossator.report.wording import (
-    BASELINE_WORDS,
     EXPLANATION_METHOD_WORDS,
     METHOD_QUESTIONS,
     NEGATIVES_WORDS,
     VERDICT_SIGNS,
     FlagWords,
     activation_words,
+    baseline_n_words,
+    baseline_words,
     count,
     density_words,
     effect_words,
@@ -44,7 +45,6 @@ from glossator.report.wording import (
     spending_words,
     threshold_words,
     unscored_words,
-    value_words,
 )
 
 _WINDOWS_AT_ONCE = 5
@@ -256,7 +256,10 @@ def _cell(measured: Score | Baseline | None) -> CellView:
     if measured is None or measured.value is None:
         return CellView(number(None), "", -1.0, None)
     plot = whisker_plot("value", measured.value, measured.interval)
-    return CellView(number(measured.value), interval_words(measured.interval), measured.value, plot)
+    interval = interval_words(measured.interval)
+    n = baseline_n_words(measured) if isinstance(measured, Baseline) else ""
+    words = f"{interval}, {n}" if n else interval
+    return CellView(number(measured.value), words, measured.value, plot)
 
 
 def _score_view(score: Score) -> ScoreView:
@@ -274,9 +277,7 @@ def _score_view(score: Score) -> ScoreView:
         counts=f"{count(score.n_positive)} firing, {count(score.n_negative)} silent {unit}",
         reading=safe_text(reading_words(score)),
         unscored=safe_text(unscored_words(score)),
-        baselines=tuple(
-            f"{BASELINE_WORDS[b.name]} {value_words(b.value, b.interval)}" for b in score.baselines
-        ),
+        baselines=tuple(baseline_words(b) for b in score.baselines),
         evidence=score.evidence or "",
         plot=score_plot(score),
     )

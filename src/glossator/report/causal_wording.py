@@ -18,7 +18,15 @@ from glossator.records import (
     StressCheck,
     TokenShift,
 )
-from glossator.report.wording import NOTHING, count, number, signed, signed_words, value_words
+from glossator.report.wording import (
+    NOTHING,
+    baseline_n_words,
+    count,
+    number,
+    signed,
+    signed_words,
+    value_words,
+)
 
 FAMILY_WORDS = {
     ContextFamily.OPENERS: "neutral openers",
@@ -129,7 +137,10 @@ def check_words(check: StressCheck) -> str:
 def baseline_words(score: InterventionScore, name: BaselineName) -> str:
     """One baseline's value and interval; a dash where it was not measured."""
     found = next((b for b in score.score.baselines if b.name is name), None)
-    return NOTHING if found is None else signed_words(found.value, found.interval)
+    if found is None:
+        return NOTHING
+    n = baseline_n_words(found)
+    return signed_words(found.value, found.interval) + (f" ({n})" if n else "")
 
 
 def perplexity_words(score: InterventionScore) -> str:

@@ -8,7 +8,14 @@ from typing import NamedTuple
 
 from glossator.records import Baseline, FeatureCard, Interval, Score
 from glossator.report.activation_shade import occupied
-from glossator.report.wording import BASELINE_WORDS, activation_words, chance, count, value_words
+from glossator.report.wording import (
+    BASELINE_WORDS,
+    activation_words,
+    baseline_words,
+    chance,
+    count,
+    value_words,
+)
 
 _HISTOGRAM_WIDTH, _HISTOGRAM_HEIGHT = 320.0, 90.0
 
@@ -80,9 +87,9 @@ def whisker_plot(
     words = [f"{name} {value_words(value, interval)}"]
     for baseline in baselines:
         if baseline.value is not None and math.isfinite(baseline.value):
-            label = BASELINE_WORDS[baseline.name]
-            marks.append(_whisker(label, baseline.value, baseline.interval, is_baseline=True))
-            words.append(f"{label} {value_words(baseline.value, baseline.interval)}")
+            name = BASELINE_WORDS[baseline.name]
+            marks.append(_whisker(name, baseline.value, baseline.interval, is_baseline=True))
+            words.append(baseline_words(baseline))
     return WhiskerPlot(tuple(marks), None if chance_level is None else 100 * chance_level, "; ".join(words))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from glossator.records import NestedPair, Nesting, RunReport, ShownFeature, SurpriseKind
+from glossator.records import NestedPair, Nesting, Nestings, RunReport, ShownFeature, SurpriseKind
 from glossator.report.run_document import (
     Cell,
     CellKind,
@@ -93,9 +93,10 @@ def alike_section(report: RunReport) -> Section:
         )
     if near.note:
         lead.append(f"Directions: {near.note}.")
+    unjoined = report.shared_label_note
     lead.append(
         f"{count(report.shared_label_count)} labels (or groups of nearly the same meaning) stand for several"
-        " features."
+        f" features{f'; groups may be larger and fewer or more: {unjoined}' if unjoined else ''}."
     )
     lead.append(_nesting_lead(report))
     tables = [*_direction_tables(report), *_shared_tables(report), *_nesting_tables(report)]
@@ -125,12 +126,16 @@ def _ranked(features: tuple[ShownFeature, ...], caption: str) -> Table:
             label_cell(f.label),
             verdict_cell(f.verdict),
             value_cell(f.value, f.interval, f"by {f.reader}"),
-            value_cell(f.shuffled, f.shuffled_interval),
+            value_cell(f.shuffled, f.shuffled_interval, _examples(f.shuffled_n)),
             Cell(f"{count(f.n_positive)} + {count(f.n_negative)}", CellKind.NUMBER),
         )
         for f in features
     )
     return Table(head, rows, caption, wide=1)
+
+
+def _examples(n: tuple[int, int] | None) -> str:
+    return "" if n is None else f"n = {count(n[0])} + {count(n[1])}"
 
 
 def _direction_tables(report: RunReport) -> list[Table]:
@@ -171,16 +176,24 @@ def _shared_tables(report: RunReport) -> list[Table]:
 
 def _nesting_lead(report: RunReport) -> str:
     found = report.nestings
+    least = "at least " if found.cut else ""
     if found.note:
-        suggested = f"{count(found.candidates)} pairs of labels suggest it"
+        suggested = f"{least}{count(found.candidates)} pairs of labels suggest it"
         return f"Twins, parts and absorption: {found.note} ({suggested})."
     return (
-        f"{count(found.candidates)} pairs of labels of which one covers the other were found, and the firings"
-        f" of {count(found.checked)} compared. Absorption is that a feature stays silent where its concept is"
-        " there because a narrower one took it over (Chanin et al. 2024, A is for Absorption). Showing it"
-        " takes a probe for the concept and an ablation; what stands here is a hint of it, or of a label that"
-        " is too wide."
+        f"{least.capitalize()}{count(found.candidates)} pairs of labels of which one covers the other were"
+        f" found, and the firings of {count(found.checked)} compared.{_left_out(found)} Absorption is that a"
+        " feature stays silent where its concept is there because a narrower one took it over (Chanin et al."
+        " 2024, A is for Absorption). Showing it takes a probe for the concept and an ablation; what stands"
+        " here is a hint of it, or of a label that is too wide."
     )
+
+
+def _left_out(found: Nestings) -> str:
+    """That there may be more."""
+    if found.cut:
+        return " Where many features share a label or a token, only some were paired, so there may be more."
+    return " There may be more among the others." if found.partly else ""
 
 
 def _nesting_tables(report: RunReport) -> list[Table]:
@@ -189,7 +202,9 @@ def _nesting_tables(report: RunReport) -> list[Table]:
     for kind, caption in NESTING_WORDS.items():
         rows = tuple(_nested(p) for p in found.shown if p.kind is kind)
         n = found.counts.get(kind.value, 0)
-        note = f"{count(len(rows))} of {count(n)} pairs, those that fire most." if n > len(rows) else ""
+        least = "at least " if found.partly else ""
+        note = f"{count(len(rows))} of {least}{count(n)} pairs, those that fire most."
+        note = note if n > len(rows) or least else ""
         if rows:
             tables.append(Table(head, rows, caption, note, wide=2))
     return tables

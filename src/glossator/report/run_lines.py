@@ -17,9 +17,11 @@ def report_lines(report: RunReport) -> tuple[str, ...]:
 def _outcomes(report: RunReport) -> tuple[str, ...]:
     counts, verdicts, found = report.coverage.counts, report.coverage.verdicts, report.discovery
     labels = ", ".join(f"{count(verdicts.get(v, 0))} {v}" for v in ("accepted", "tentative", "abstained"))
-    ended = f"{count(counts.failed)} failed, {count(counts.skipped)} skipped, {count(counts.left)} left"
+    earlier = report.coverage.earlier_cards
+    held = f" ({count(earlier)} of them with an earlier card, which counts)" if earlier else ""
+    ended = f"{count(counts.failed)} failed, {count(counts.skipped)} skipped{held}, {count(counts.left)} left"
     history = report.history
-    ran = f"Ran for {duration_words(history.running_seconds)}"
+    ran = f"Ran for {duration_words(history.running_seconds)}" if history.began else "Never started"
     if history.outage_seconds:
         ran += f", {duration_words(history.outage_seconds)} of it without an endpoint"
     lost = history.counts.get("worker_lost", 0)
@@ -42,6 +44,8 @@ def _scores(report: RunReport) -> tuple[str, ...]:
                 f"{question_title(deciding)}: median {value_words(found.median.value, found.median.interval)}"
             )
             other = "" if shuffled is None else f", shuffled {value_words(shuffled.value, shuffled.interval)}"
+            if shuffled is not None and shuffled.n != found.median.n:
+                other += f", n = {count(shuffled.n)}"
             lines.append(f"{words}, n = {count(found.median.n)}{other}")
     if report.against_embedded:
         first = report.against_embedded[0]
@@ -53,7 +57,8 @@ def _scores(report: RunReport) -> tuple[str, ...]:
 def _oddities(report: RunReport) -> tuple[str, ...]:
     near, cost, earlier = report.directions, report.cost, report.earlier
     alike = f"{counted(near.pairs, 'pair')} of nearly one direction, " if near.compared else ""
-    alike += f"{counted(report.shared_label_count, 'label')} shared by several features"
+    about = "about " if report.shared_label_note else ""
+    alike += f"{about}{counted(report.shared_label_count, 'label')} shared by several features"
     found = report.contradiction_count
     alike += ", contradictions not looked for" if found is None else f", {counted(found, 'contradiction')}"
     per_label = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from glossator.records import Estimate, RunReport
+from glossator.records import Estimate, RunCoverage, RunReport
 from glossator.report.run_document import (
     Cell,
     CellKind,
@@ -40,12 +40,7 @@ def coverage_section(report: RunReport) -> Section:
     """What became of all features that were asked for."""
     covered = report.coverage
     total = max(covered.counts.total, 1)
-    states = [
-        *((f"done: {verdict}", n) for verdict, n in _in_order(covered.verdicts)),
-        ("failed", covered.counts.failed),
-        ("skipped", covered.counts.skipped),
-        ("left", covered.counts.left),
-    ]
+    states = _outcomes(covered)
     rows = tuple(
         (Cell(name), number_cell(n), Cell(f"{100 * n / total:.1f} %", CellKind.NUMBER)) for name, n in states
     )
@@ -154,6 +149,19 @@ def _history_lead(report: RunReport) -> tuple[str, ...]:
     return (words + (f"; {', '.join(met)}." if met else "."), ordered)
 
 
+def _outcomes(covered: RunCoverage) -> list[tuple[str, int]]:
+    """Every feature in one row: what was done here apart from what had an earlier card."""
+    earlier = covered.earlier_verdicts
+    here = {verdict: n - earlier.get(verdict, 0) for verdict, n in covered.verdicts.items()}
+    rows = [(f"done: {verdict}", n) for verdict, n in _in_order(here)]
+    if covered.missing_cards:
+        rows.append(("done: card not found", covered.missing_cards))
+    rows.append(("failed", covered.counts.failed))
+    rows += [(f"skipped, earlier card: {v}", n) for v, n in _in_order(earlier) if covered.earlier_cards]
+    without = "skipped, without a card" if covered.earlier_cards else "skipped"
+    return [*rows, (without, covered.counts.skipped - covered.earlier_cards), ("left", covered.counts.left)]
+
+
 def _coverage_note(report: RunReport) -> str:
     covered, notes = report.coverage, list[str]()
     if covered.retryable:
@@ -162,7 +170,8 @@ def _coverage_note(report: RunReport) -> str:
         )
     if covered.earlier_cards:
         notes.append(
-            f"{count(covered.earlier_cards)} skipped ones have a card of an earlier run, which counts."
+            f"{count(covered.earlier_cards)} skipped ones have a card of an earlier run, which counts in all"
+            " that follows but the cost."
         )
     if covered.missing_cards:
         notes.append(

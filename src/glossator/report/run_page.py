@@ -90,11 +90,14 @@ def run_document(report: RunReport) -> RunDocument:
 
 def _tiles(report: RunReport) -> tuple[Tile, ...]:
     counts, verdicts = report.coverage.counts, report.coverage.verdicts
+    earlier = report.coverage.earlier_cards
     return (
         Tile(count(counts.total), "features"),
         *(Tile(count(verdicts.get(v, 0)), v, v) for v in ("accepted", "tentative", "abstained")),
         Tile(count(len(report.discovery.holding)), f"hold at q {report.discovery.q:g}"),
         Tile(count(counts.failed), "failed"),
-        Tile(count(counts.skipped), "skipped"),
+        Tile(
+            count(counts.skipped), f"skipped, {count(earlier)} with an earlier card" if earlier else "skipped"
+        ),
         Tile(count(counts.left), "left"),
     )

@@ -81,7 +81,8 @@ def discovery_section(report: RunReport) -> Section:
         f"{count(found.tested)} labels were tested, rejected ones among them, since all of them had the"
         " chance to be accepted. Each was held against the largest of a coin, of what labels of other"
         " features reach on its own windows, and of what they reach on average over the run.",
-        "The test draws signs of documents anew, since windows of one document are not independent. Where a"
+        "The test takes each document for one toss of a coin that comes up as often as those labels are"
+        " right, since windows of one document are not independent; those of many windows weigh more. Where a"
         " reader might have stopped early, p is multiplied by the number of looks at which it might have. The"
         " rate is held by Benjamini and Hochberg's rule, which takes tests as independent or positively"
         " dependent. To hold is to be better than other labels, not to be right.",
@@ -128,11 +129,17 @@ def earlier_section(report: RunReport) -> Section | None:
         return None
     lead = [
         f"Run {found.run}: {count(found.shared)} features have a card in both, measured on the same index;"
-        f" the label is the same for {count(found.same_label)}. {count(found.only_here)} features are only"
-        f" here, {count(found.only_there)} only there."
+        f" of {count(found.labelled)} that have a label in both it is the same for"
+        f" {count(found.same_label)}. {count(found.only_here)} features are only here,"
+        f" {count(found.only_there)} only there."
         " Differences are now minus then, of answers to the same question only: method, number, reader,"
         " negatives, threshold. They say nothing of why.",
     ]
+    if found.same_card:
+        lead.append(
+            f"{count(found.same_card)} features were skipped in one of the two and have one card in both:"
+            " left out, since that would compare a card with itself."
+        )
     if found.other_index:
         lead.append(
             f"{count(found.other_index)} features of both were measured on different indexes: left out."
@@ -199,7 +206,7 @@ def _tested(tested: LabelTest) -> Row:
         Cell(p_words(tested.p), CellKind.NUMBER),
         Cell(p_words(tested.adjusted), CellKind.NUMBER),
         value_cell(tested.value, tested.interval),
-        Cell(number(tested.reached), CellKind.NUMBER),
+        Cell(number(tested.reached), CellKind.NUMBER, tested.reached_by),
         number_cell(tested.documents),
     )
 

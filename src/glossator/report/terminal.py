@@ -13,11 +13,11 @@ from rich import box, get_console
 from rich.table import Table
 from rich.text import Text
 
-from glossator.records import FeatureCard, Interval
+from glossator.records import Baseline, FeatureCard, Score
 from glossator.report.headline import Headline, headline, is_llm
 from glossator.report.terminal_card import label_text, render_card, verdict_text
 from glossator.report.token_marks import safe_text
-from glossator.report.wording import FLAG_WORDS, NOTHING, density_words, number
+from glossator.report.wording import FLAG_WORDS, NOTHING, baseline_n_words, density_words, number
 
 __all__ = ["card_json_line", "cards_table", "render_card"]
 
@@ -94,7 +94,7 @@ def _row(card: FeatureCard) -> list[Text]:
         Text(str(card.feature.index), style="bold"),
         label_text(card),
         verdict_text(card),
-        *(_stacked(s.value, s.interval) if s else Text(NOTHING, style="dim") for s in scores),
+        *(_stacked(s) if s else Text(NOTHING, style="dim") for s in scores),
         Text(density_words(card.density)),
         Text(" ".join(FLAG_WORDS[f].short for f in flags)),
         Text(_llm_reader(shown), style="dim"),
@@ -106,10 +106,12 @@ def _llm_reader(shown: Headline) -> str:
     return safe_text(score.reader) if score is not None and is_llm(score.reader) else ""
 
 
-def _stacked(value: float | None, interval: Interval | None) -> Text:
-    """A value with its interval beneath, as `.88–.95`."""
-    shown = Text(number(value))
+def _stacked(measured: Score | Baseline) -> Text:
+    """A value with its interval beneath, as `.88–.95`, and beneath a baseline's how many it rests on."""
+    shown, interval = Text(number(measured.value)), measured.interval
     if interval is not None:
         ends = "–".join(number(end).removeprefix("0") for end in (interval.low, interval.high))
         shown.append(f"\n{ends}", style="dim")
+    if isinstance(measured, Baseline) and (n := baseline_n_words(measured)):
+        shown.append(f"\n{n.replace(' + ', '+')}", style="dim")
     return shown

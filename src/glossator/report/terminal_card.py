@@ -27,13 +27,13 @@ from glossator.report.terminal_causal import render_causal
 from glossator.report.terminal_comparison import candidates_table
 from glossator.report.token_marks import safe_text, token_text
 from glossator.report.wording import (
-    BASELINE_WORDS,
     EXPLANATION_METHOD_WORDS,
     FLAG_WORDS,
     METRIC_WORDS,
     NEGATIVES_WORDS,
     VERDICT_SIGNS,
     activation_words,
+    baseline_words,
     count,
     density_words,
     effect_words,
@@ -47,7 +47,6 @@ from glossator.report.wording import (
     spending_words,
     threshold_words,
     unscored_words,
-    value_words,
 )
 
 VERDICT_STYLES = {
@@ -125,9 +124,7 @@ def _examples_cell(score: Score) -> Text:
 
 
 def _baselines_cell(score: Score) -> Text:
-    return Text(
-        "\n".join(f"{BASELINE_WORDS[b.name]} {value_words(b.value, b.interval)}" for b in score.baselines)
-    )
+    return Text("\n".join(baseline_words(b) for b in score.baselines))
 
 
 def window_text(window: Window, maximum: float) -> Text:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from glossator.comparison import Question
 from glossator.records import (
+    Baseline,
     BaselineName,
     ExplanationFlag,
     ExplanationMethod,
@@ -125,6 +126,20 @@ def interval_words(interval: Interval | None) -> str:
 def value_words(value: float | None, interval: Interval | None) -> str:
     """`0.91 [0.88, 0.94]`."""
     return f"{number(value)} {interval_words(interval)}".strip()
+
+
+def baseline_words(baseline: Baseline) -> str:
+    """`shuffled 0.52 [0.41, 0.63] (n = 5 + 5)`."""
+    words = f"{BASELINE_WORDS[baseline.name]} {value_words(baseline.value, baseline.interval)}"
+    n = baseline_n_words(baseline)
+    return f"{words} ({n})" if n else words
+
+
+def baseline_n_words(baseline: Baseline | None) -> str:
+    """`n = 5 + 5`, firing and silent examples; empty where none are named."""
+    if baseline is None or baseline.value is None or baseline.n_positive is None:
+        return ""
+    return f"n = {count(baseline.n_positive)} + {count(baseline.n_negative or 0)}"
 
 
 def density_words(density: float) -> str:

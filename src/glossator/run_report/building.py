@@ -9,6 +9,7 @@ from glossator.records import (
     Contradiction,
     Evidence,
     FeatureCard,
+    ItemState,
     NamedEstimate,
     RunItem,
     RunPlan,
@@ -22,7 +23,7 @@ from glossator.run_report.gathering import Gathered
 from glossator.run_report.label_tests import Q, false_discovery
 from glossator.run_report.label_twins import Directions, Embed, near_directions, shared_labels
 from glossator.run_report.nestings import CofiringOf, nestings
-from glossator.run_report.run_costs import run_cost
+from glossator.run_report.run_costs import run_cost, unanswered
 from glossator.run_report.run_history import coverage, history, pace
 from glossator.run_report.score_tallies import reasons, run_question
 
@@ -69,7 +70,10 @@ def build_run_report(
         seed: Seed of everything that is drawn.
 
     """
-    gathered = Gathered(EarlierPairing(earlier, plan.names) if earlier is not None else None)
+    gathered = Gathered(
+        EarlierPairing(earlier, plan.names) if earlier is not None else None,
+        frozenset(i.feature.index for i in items if i.state is ItemState.SKIPPED),
+    )
     gathered.read(cards)
     standings = gathered.standings
     labels = {f: c.label for f, c in gathered.claims.items()}
@@ -77,8 +81,8 @@ def build_run_report(
     return RunReport(
         run=run,
         plan=plan,
-        coverage=coverage(items, gathered.verdicts, set(standings), gathered.unscored),
-        history=history(events),
+        coverage=coverage(items, standings, gathered.unscored),
+        history=history(events, ended),
         distributions=gathered.tallies.distributions(seed),
         deciding=_deciding(gathered),
         against_embedded=_against_embedded(gathered, seed),
@@ -87,7 +91,7 @@ def build_run_report(
         surprises=gathered.surprises.found(),
         surprise_counts=gathered.surprises.counts(),
         abstentions=gathered.abstentions(),
-        unscored=reasons(gathered.unanswered),
+        unscored=reasons(unanswered(items)),
         rejected=reasons(gathered.rejected),
         discovery=false_discovery(
             standings.values(), evidence, gathered.tallies.reached_by_others(seed), seed=seed, q=q
@@ -95,6 +99,7 @@ def build_run_report(
         directions=near_directions(gathered.firing, labels, directions),
         shared_labels=shared.shown,
         shared_label_count=shared.n,
+        shared_label_note=shared.note,
         nestings=nestings(gathered.claims, cofiring),
         contradictions=tuple((contradictions or ())[:CONTRADICTIONS]),
         contradiction_count=None if contradictions is None else len(contradictions),

@@ -39,6 +39,8 @@ class EarlierRun(NamedTuple):
     """Its id."""
     cards: Iterable[FeatureCard]
     """Its cards; read once, few facts of each are kept."""
+    same: frozenset[int] = frozenset()
+    """Features that have one card in both runs, because one of them skipped it; not among `cards`."""
 
 
 class _Then(NamedTuple):
@@ -51,20 +53,24 @@ class EarlierPairing:
     """Reads an earlier run first, then takes this run's cards one by one."""
 
     def __init__(self, earlier: EarlierRun, names: FeatureNames) -> None:
-        self._run = earlier.run
+        self._run, self._same = earlier.run, earlier.same
         self._then = {
             card.feature.index: _Then(card.index_identity, standing(card), _main_values(card))
             for card in earlier.cards
             if (card.feature.subject, card.feature.dictionary) == names
         }
         self._met: set[int] = set()
-        self._shared = self._only_here = self._other_index = self._same_label = 0
+        self._shared = self._only_here = self._other_index = self._same_label = self._same_card = 0
+        self._labelled = 0
         self._differences: dict[Question, list[float]] = defaultdict(list)
         self._transitions: dict[str, dict[str, int]] = {}
         self._changed = TopList[ChangedFeature](SHOWN)
 
     def add(self, card: FeatureCard, now: Standing) -> None:
         """Compare one card."""
+        if now.feature in self._same:
+            self._same_card += 1
+            return
         then = self._then.get(now.feature)
         if then is None:
             self._only_here += 1
@@ -74,7 +80,9 @@ class EarlierPairing:
             self._other_index += 1
             return
         self._shared += 1
-        self._same_label += plain_words(then.standing.label) == plain_words(now.label)
+        if then.standing.label and now.label:
+            self._labelled += 1
+            self._same_label += plain_words(then.standing.label) == plain_words(now.label)
         row = self._transitions.setdefault(then.standing.verdict.value, {})
         row[now.verdict.value] = row.get(now.verdict.value, 0) + 1
         for question, value in _main_values(card).items():
@@ -90,6 +98,8 @@ class EarlierPairing:
             only_here=self._only_here,
             only_there=len(self._then) - len(self._met),
             other_index=self._other_index,
+            same_card=self._same_card,
+            labelled=self._labelled,
             same_label=self._same_label,
             differences=tuple(
                 difference(f"{question_words(q)}, {threshold_words(q.threshold)}", values, seed)
@@ -101,6 +111,8 @@ class EarlierPairing:
         )
 
     def _note(self) -> str:
+        if self._same_card and not self._shared:
+            return "no feature was done by both runs, so nothing can be paired"
         if not self._then:
             return "the earlier run has no card of a feature of this dictionary"
         if self._shared and not self._differences:

@@ -49,11 +49,14 @@ def ledger_run_report(
     """
     store = LabellingRunStore(ledger)
     plan = store.plan(run)
+    items = list(WorkQueue(ledger, run).items())
     before = None
     if earlier:
         store.plan(earlier)  # an unknown id is an error, not an empty comparison
-        before = EarlierRun(earlier, _cards(ledger, WorkQueue(ledger, earlier).items()))
-    items = list(WorkQueue(ledger, run).items())
+        then = list(WorkQueue(ledger, earlier).items())
+        same = _same_cards(then, items)
+        others = (item for item in then if item.feature.index not in same)
+        before = EarlierRun(earlier, _cards(ledger, others), same)
     view = explore
 
     def together(narrow: int, wide: int) -> Cofiring:
@@ -79,6 +82,20 @@ def ledger_run_report(
 
 
 def _cards(ledger: Ledger, items: Iterable[RunItem]) -> Iterator[FeatureCard]:
-    """The cards of `items`, by id, a few at a time."""
-    ids = [item.card for item in items if item.card is not None and item.state in _SHOWN]
+    """The cards of `items`, by feature, a few at a time."""
+    shown = sorted((i for i in items if i.state in _SHOWN), key=lambda i: i.feature.index)
+    ids = (item.card for item in shown if item.card is not None)
     return (stored.card for stored in ledger.cards_by_id(ids))
+
+
+def _same_cards(then: Iterable[RunItem], now: Iterable[RunItem]) -> frozenset[int]:
+    """Features that one of the two runs skipped because they had the card that the other shows, too."""
+    before = {item.card: item.state for item in then if item.state in _SHOWN}
+    return frozenset(
+        item.feature.index
+        for item in now
+        if item.card is not None
+        and item.state in _SHOWN
+        and ItemState.SKIPPED in (item.state, before.get(item.card))
+        and item.card in before
+    )

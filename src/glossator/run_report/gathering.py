@@ -28,20 +28,19 @@ _NUMBER = re.compile(r"\d[\d.,]*( ?%)?")
 class Gathered:
     """What a report keeps of the cards of a run."""
 
-    def __init__(self, earlier: EarlierPairing | None = None) -> None:
+    def __init__(self, earlier: EarlierPairing | None = None, skipped: frozenset[int] = frozenset()) -> None:
+        """Keeps nothing yet; `skipped` are features whose card, where there is one, another run made."""
         self.standings: dict[int, Standing] = {}
         self.claims: dict[int, Claimed] = {}
         self.tallies = ScoreTallies()
         self.surprises = Surprises()
-        self.earlier = earlier
-        self.verdicts: Counter[str] = Counter()
+        self.earlier, self._skipped = earlier, skipped
         self.firing: list[int] = []
         """Features that fire at all."""
         self.unscored = 0
         """Features with an explanation of which no score could be measured."""
-        self.unanswered: Counter[str] = Counter()
-        """Calls without a usable answer, by reason."""
         self.rejected: Counter[str] = Counter()
+        """Explanations that this run asked for and that were not fit to be scored, by reason."""
         self.differences: dict[str, list[float]] = defaultdict(list)
         """Labels of a model minus the embedded analyst's."""
         self._abstained: dict[str, list[int]] = defaultdict(list)
@@ -78,12 +77,10 @@ class Gathered:
     def _add(self, card: FeatureCard) -> None:
         one = standing(card)
         self.standings[one.feature] = one
-        self.verdicts[one.verdict.value] += 1
         self.tallies.add(card)
         self.surprises.add(card, one)
-        self.rejected.update(card.rejected)
-        if card.spending is not None:
-            self.unanswered.update(card.spending.unscored)
+        if one.feature not in self._skipped:
+            self.rejected.update(card.rejected)
         if card.n_firings:
             self.firing.append(one.feature)
         if (covered := claimed(card)) is not None:

@@ -18,8 +18,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from glossator.comparison import Question
 from glossator.paired_outcomes import answered_windows
-from glossator.probes.false_discovery import SignTest, adjusted_p, after_looks, detection_contributions
-from glossator.records import Evidence, FalseDiscovery, LabelTest
+from glossator.probes.false_discovery import CoinTest, adjusted_p, after_looks, detection_shares
+from glossator.records import Estimate, Evidence, FalseDiscovery, LabelTest
 from glossator.run_report.score_tallies import reasons
 from glossator.run_report.standings import Standing
 
@@ -39,13 +39,14 @@ class _Tested(NamedTuple):
     standing: Standing
     p: float
     reached: float
+    reached_by: str
     documents: int
 
 
 def false_discovery(
     standings: Iterable[Standing],
     evidence: Callable[[str], Evidence | None],
-    others: Mapping[Question, float],
+    others: Mapping[Question, Estimate],
     *,
     seed: int,
     q: float = Q,
@@ -60,7 +61,7 @@ def false_discovery(
         q: The share of false ones.
 
     """
-    test = SignTest(seed)
+    test = CoinTest(seed)
     tested: list[_Tested] = []
     untested: Counter[str] = Counter()
     accepted = 0
@@ -79,8 +80,8 @@ def false_discovery(
 def _test(
     one: Standing,
     evidence: Callable[[str], Evidence | None],
-    others: Mapping[Question, float],
-    test: SignTest,
+    others: Mapping[Question, Estimate],
+    test: CoinTest,
 ) -> _Tested | str:
     """The test of one label, or why there is none."""
     if one.value is None or one.question is None:
@@ -93,12 +94,23 @@ def _test(
     read = answered_windows(stored.payload)
     if read is None:
         return OTHER_LAYOUT
-    reached = max(one.reached, others.get(one.question, 0.5))
-    found = detection_contributions(read.documents, read.fires, read.said, reached)
+    reached, reached_by = _to_beat(one, others.get(one.question))
+    found = detection_shares(read.documents, read.fires, read.said)
     if found is None:
         return ONE_KIND
-    p = after_looks(test.p_value(found), looks(stored) if one.stopped else 1)
-    return _Tested(one, p, reached, len(found))
+    p = after_looks(test.p_value(found, reached), looks(stored) if one.stopped else 1)
+    return _Tested(one, p, reached, reached_by, found.documents)
+
+
+def _to_beat(one: Standing, others: Estimate | None) -> tuple[float, str]:
+    """The largest of the three, and whose it is."""
+    mean = others.interval.high if others is not None and others.interval is not None else 0.5
+    if others is not None and mean > one.reached:
+        return mean, f"other labels on average, n = {others.n} features"
+    if one.reached <= 0.5:
+        return 0.5, "a coin"
+    n = "" if one.shuffled_n is None else f", n = {one.shuffled_n[0]} + {one.shuffled_n[1]}"
+    return one.reached, f"other labels here{n}"
 
 
 def looks(stored: Evidence) -> int:
@@ -151,5 +163,6 @@ def _row(tested: _Tested, adjusted: float) -> LabelTest:
         value=tested.standing.value or 0.0,
         interval=tested.standing.interval,
         reached=tested.reached,
+        reached_by=tested.reached_by,
         documents=tested.documents,
     )

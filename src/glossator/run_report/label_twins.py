@@ -35,6 +35,8 @@ class SharedLabels(NamedTuple):
 
     shown: tuple[SharedLabel, ...]
     n: int
+    note: str = ""
+    """Why not all labels of one meaning were put together; empty where they were."""
 
 
 def near_directions(
@@ -85,16 +87,17 @@ def shared_labels(labels: Mapping[int, str], embed: Embed | None) -> SharedLabel
     for feature, text in labels.items():
         if text:
             by_words[plain_words(text)].append(feature)
-    groups = [[w] for w in by_words] if embed is None else _joined(list(by_words), embed)
+    groups, note = ([[w] for w in by_words], "") if embed is None else _joined(list(by_words), embed)
     several = [g for g in groups if sum(len(by_words[w]) for w in g) > 1]
     several.sort(key=lambda g: -sum(len(by_words[w]) for w in g))
-    return SharedLabels(tuple(_shared(g, by_words, labels) for g in several[:SHOWN]), len(several))
+    return SharedLabels(tuple(_shared(g, by_words, labels) for g in several[:SHOWN]), len(several), note)
 
 
-def _joined(words: list[str], embed: Embed) -> list[list[str]]:
-    """Texts that mean nearly the same in one group: each joins the first that it is near to."""
+def _joined(words: list[str], embed: Embed) -> tuple[list[list[str]], str]:
+    """Texts that mean nearly the same in one group: each joins the first that it is near to. With it, what
+    was left out, in words."""
     if len(words) < 2:
-        return [[w] for w in words]
+        return [[w] for w in words], ""
     compared = words[:MOST]
     near = near_rows(np.asarray(embed(compared), dtype=np.float32), SAME_MEANING, _NEAR_TEXTS)
     leader = list(range(len(words)))
@@ -104,7 +107,14 @@ def _joined(words: list[str], embed: Embed) -> list[list[str]]:
     groups: dict[int, list[str]] = defaultdict(list)
     for i, word in enumerate(words):
         groups[leader[i]].append(word)
-    return list(groups.values())
+    notes: list[str] = []
+    if near.pairs > len(near.nearest):
+        notes.append(
+            f"of {near.pairs} pairs of near wordings only the nearest {len(near.nearest)} were joined"
+        )
+    if len(words) > len(compared):
+        notes.append(f"{len(words) - len(compared)} wordings were not compared")
+    return list(groups.values()), "; ".join(notes)
 
 
 def _shared(group: list[str], by_words: Mapping[str, list[int]], labels: Mapping[int, str]) -> SharedLabel:

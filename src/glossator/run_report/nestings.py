@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from glossator.agents.memory_use.same_text import plain_words
@@ -78,6 +79,17 @@ class _Candidate(NamedTuple):
     why: str
 
 
+@dataclass
+class _Bounds:
+    """Whether anything was left out of the search."""
+
+    cut: bool = False
+
+    def first(self, found: list[Claimed], most: int) -> list[Claimed]:
+        self.cut |= len(found) > most
+        return found[:most]
+
+
 def claimed(card: FeatureCard) -> Claimed | None:
     """What the card's label covers; None where it has none that stands."""
     claim = card.explanation
@@ -100,9 +112,11 @@ def nestings(claims: Mapping[int, Claimed], cofiring: CofiringOf | None) -> Nest
         cofiring: Counts of firings on explore texts; None where there is no index.
 
     """
-    candidates = _distinct(_candidates(claims))
+    bounds = _Bounds()
+    candidates = _distinct(_candidates(claims, bounds), bounds)
     if cofiring is None:
-        return Nestings(candidates=len(candidates), note="there was no index to compare firings on")
+        note = "there was no index to compare firings on"
+        return Nestings(candidates=len(candidates), cut=bounds.cut, note=note)
     lists = {kind: TopList[NestedPair](SHOWN) for kind in Nesting}
     counts: Counter[str] = Counter()
     met: set[tuple[Nesting, int]] = set()
@@ -116,16 +130,20 @@ def nestings(claims: Mapping[int, Claimed], cofiring: CofiringOf | None) -> Nest
                 lists[found.kind].offer(float(found.firings), found.narrow, lambda found=found: found)
             met.add((found.kind, found.narrow))
     shown = tuple(pair for top in lists.values() for pair in top.entries())
-    return Nestings(checked=checked, candidates=len(candidates), counts=dict(counts), shown=shown)
+    return Nestings(
+        checked=checked, candidates=len(candidates), cut=bounds.cut, counts=dict(counts), shown=shown
+    )
 
 
-def _distinct(suggested: Iterable[_Candidate]) -> dict[tuple[int, int], _Candidate]:
+def _distinct(suggested: Iterable[_Candidate], bounds: _Bounds) -> dict[tuple[int, int], _Candidate]:
     """Each pair once, the first `SUGGESTED` of them."""
     found: dict[tuple[int, int], _Candidate] = {}
     for one in suggested:
-        found.setdefault((one.narrow.feature, one.wide.feature), one)
-        if len(found) == SUGGESTED:
+        pair = (one.narrow.feature, one.wide.feature)
+        if len(found) == SUGGESTED and pair not in found:
+            bounds.cut = True
             break
+        found.setdefault(pair, one)
     return found
 
 
@@ -161,32 +179,33 @@ def _nested(candidate: _Candidate, fired: Cofiring) -> NestedPair | None:
     )
 
 
-def _candidates(claims: Mapping[int, Claimed]) -> Iterator[_Candidate]:
+def _candidates(claims: Mapping[int, Claimed], bounds: _Bounds) -> Iterator[_Candidate]:
     """Pairs whose labels suggest that one covers the other: same words, neighbours, then named tokens."""
     by_plain: dict[str, list[Claimed]] = defaultdict(list)
     for one in claims.values():
         by_plain[one.plain].append(one)
     for group in by_plain.values():
-        yield from _covering(group[:_SHARING], group[:_SHARING])
+        some = bounds.first(group, _SHARING)
+        yield from _covering(some, some)
     for one in claims.values():
         near = [claims[n] for n in one.neighbours if n in claims]
         yield from _covering([one], near)
         yield from _covering(near, [one])
-    yield from _naming(claims)
+    yield from _naming(claims, bounds)
 
 
-def _naming(claims: Mapping[int, Claimed]) -> Iterator[_Candidate]:
+def _naming(claims: Mapping[int, Claimed], bounds: _Bounds) -> Iterator[_Candidate]:
     """Pairs where one predicate names all that another names, and more."""
-    by_name: dict[str, list[Claimed]] = defaultdict(list)
+    by_name: Mapping[str, list[Claimed]] = defaultdict(list)
     for one in claims.values():
         for name in one.named:
-            if len(by_name[name]) < _NAMING:
-                by_name[name].append(one)
+            by_name[name].append(one)
+    by_name = {name: bounds.first(found, _NAMING) for name, found in by_name.items()}
     for one in claims.values():
         if one.named:
             rarest = min(one.named, key=lambda n: (len(by_name[n]), n))
-            wider = [w for w in by_name[rarest] if len(w.named) > len(one.named)]
-            yield from _covering([one], wider[:_SHARING])
+            wider = [w for w in by_name[rarest] if one.named < w.named]
+            yield from _covering([one], bounds.first(wider, _SHARING))
 
 
 def _covering(narrow: Iterable[Claimed], wide: Iterable[Claimed]) -> Iterator[_Candidate]:

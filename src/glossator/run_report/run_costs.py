@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -44,6 +44,11 @@ def run_cost(
         seconds_per_feature=mean_estimate(seconds, seed=seed),
         by_method=_by_method(done, standings, seed),
     )
+
+
+def unanswered(items: Sequence[RunItem]) -> Counter[str]:
+    """Calls of this run without a usable answer, by reason; those of failed features are among them."""
+    return sum((Counter(i.spending.unscored) for i in items if i.spending is not None), Counter[str]())
 
 
 def _by_method(

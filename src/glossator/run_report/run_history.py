@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from glossator.records import (
@@ -17,6 +18,7 @@ from glossator.records import (
     StoredRunEvent,
 )
 from glossator.run_report.score_tallies import reasons
+from glossator.run_report.standings import Standing
 
 SHOWN = 60
 """Events that are shown: half from the beginning, half from the end."""
@@ -32,15 +34,12 @@ _HALTS = frozenset(
 )
 
 
-def coverage(
-    items: Sequence[RunItem], verdicts: Counter[str], with_card: set[int], unscored: int
-) -> RunCoverage:
+def coverage(items: Sequence[RunItem], standings: Mapping[int, Standing], unscored: int) -> RunCoverage:
     """What became of all features.
 
     Args:
         items: All features of the run.
-        verdicts: Of the features that have a card.
-        with_card: Features whose card was found.
+        standings: Of the features whose card was found.
         unscored: Features with a card and a label, but no score.
 
     """
@@ -48,21 +47,30 @@ def coverage(
     failed = [i for i in items if i.state is ItemState.FAILED]
     skipped = [i for i in items if i.state is ItemState.SKIPPED]
     done = (i for i in items if i.state is ItemState.DONE)
+    earlier = [one for i in skipped if (one := standings.get(i.feature.index)) is not None]
     return RunCoverage(
         counts=RunCounts(**{state.value: states[state] for state in ItemState}),
-        verdicts=dict(verdicts),
+        verdicts=dict(Counter(one.verdict.value for one in standings.values())),
         failed=reasons(Counter(i.reason or "no reason given" for i in failed)),
         retryable=sum(i.retryable for i in failed),
         skipped=reasons(Counter(i.reason or "no reason given" for i in skipped)),
-        earlier_cards=sum(i.feature.index in with_card for i in skipped),
+        earlier_cards=len(earlier),
+        earlier_verdicts=dict(Counter(one.verdict.value for one in earlier)),
         unscored=unscored,
-        missing_cards=sum(i.feature.index not in with_card for i in done),
+        missing_cards=sum(i.feature.index not in standings for i in done),
     )
 
 
-def history(events: Sequence[StoredRunEvent]) -> RunHistory:
-    """What happened, in order, with the times that it took."""
+def history(events: Sequence[StoredRunEvent], ended: Sequence[int] = ()) -> RunHistory:
+    """What happened, in order, with the times that it took.
+
+    Args:
+        events: All that happened.
+        ended: When features ended, in milliseconds of the wall clock (Unix time).
+
+    """
     listed = sorted(events, key=lambda e: e.seq)
+    lived = sorted(datetime.fromtimestamp(moment / 1000, UTC) for moment in ended)
     half = SHOWN // 2
     shown = listed if len(listed) <= SHOWN else [*listed[:half], *listed[-half:]]
     started = [e.at for e in listed if e.event.kind is RunEventKind.STARTED]
@@ -71,9 +79,9 @@ def history(events: Sequence[StoredRunEvent]) -> RunHistory:
         left_out=len(listed) - len(shown),
         counts=dict(Counter(e.event.kind.value for e in listed)),
         began=started[0] if started else "",
-        ended=listed[-1].at if listed else "",
-        running_seconds=_running(listed),
-        outage_seconds=_outages(listed),
+        ended=_last_sign(listed[-1], lived, None).isoformat() if listed else "",
+        running_seconds=_running(listed, lived),
+        outage_seconds=_outages(listed, lived),
     )
 
 
@@ -104,25 +112,46 @@ def pace(ended: Sequence[int]) -> tuple[PacePoint, ...]:
     )
 
 
-def _running(events: Sequence[StoredRunEvent]) -> float:
-    """Seconds between each start and the halt that followed, or the last event."""
-    total, began = 0.0, None
+def _running(events: Sequence[StoredRunEvent], lived: Sequence[datetime]) -> float:
+    """Seconds between each start and the halt that followed, or the last sign of life before the next start:
+    what was killed notes no halt."""
+    total, began, sign = 0.0, None, None
     for one in events:
-        if one.event.kind is RunEventKind.STARTED:
-            began = began or _moment(one.at)
-        elif one.event.kind in _HALTS and began is not None:
+        kind = one.event.kind
+        if kind is RunEventKind.STARTED:
+            if began is not None and sign is not None:
+                total += _seconds(began, _last_sign(sign, lived, one))
+            began = _moment(one.at)
+        elif kind in _HALTS and began is not None:
             total += _seconds(began, _moment(one.at))
             began = None
-    if began is not None:
-        total += _seconds(began, _moment(events[-1].at))
+        if kind is not RunEventKind.RETRIED:  # somebody asked for it, whether or not anything ran
+            sign = one
+    if began is not None and sign is not None:
+        total += _seconds(began, _last_sign(sign, lived, None))
     return total
 
 
-def _outages(events: Sequence[StoredRunEvent]) -> float:
-    """Seconds in which some worker waited for an endpoint."""
-    total, waiting, began = 0.0, set[str](), None
+def _last_sign(event: StoredRunEvent, lived: Sequence[datetime], until: StoredRunEvent | None) -> datetime:
+    """The later of `event` and the last feature that ended before `until`."""
+    n = len(lived) if until is None else bisect_right(lived, _moment(until.at))
+    noted = _moment(event.at)
+    return max(noted, lived[n - 1]) if n else noted
+
+
+def _outages(events: Sequence[StoredRunEvent], lived: Sequence[datetime]) -> float:
+    """Seconds in which some worker waited for an endpoint; of one that was killed, up to the last sign of
+    life before the next start."""
+    total, waiting, began, sign = 0.0, set[str](), None, None
     for one in events:
         kind, worker = one.event.kind, one.event.worker
+        if kind is RunEventKind.STARTED:
+            waiting.clear()
+            if began is not None and sign is not None:
+                total += _seconds(began, _last_sign(sign, lived, one))
+            began = None
+        if kind is not RunEventKind.RETRIED:
+            sign = one
         if kind is RunEventKind.OUTAGE_BEGAN:
             began = began or _moment(one.at)
             waiting.add(worker)

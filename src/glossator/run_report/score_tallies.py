@@ -13,6 +13,7 @@ from glossator.comparison import Question
 from glossator.probes.feature_estimates import mean_estimate, median_estimate
 from glossator.records import (
     BaselineSpread,
+    Estimate,
     FeatureCard,
     Metric,
     Reason,
@@ -75,13 +76,13 @@ class ScoreTallies:
         questions = sorted(self._tallies, key=_order)
         return tuple(_distribution(q, self._tallies[q], seed) for q in questions)
 
-    def reached_by_others(self, seed: int) -> Mapping[Question, float]:
-        """The upper end of what labels of other features reach on average over the run, by question."""
-        found: dict[Question, float] = {}
+    def reached_by_others(self, seed: int) -> Mapping[Question, Estimate]:
+        """What labels of other features reach on average over the run, by question."""
+        found: dict[Question, Estimate] = {}
         for question, tally in self._tallies.items():
             mean = mean_estimate(np.asarray(tally.baselines.get("shuffled", [])), seed=seed)
             if mean.interval is not None:
-                found[question] = mean.interval.high
+                found[question] = mean
         return found
 
 

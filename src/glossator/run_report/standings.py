@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
+from glossator.agents import verdict
 from glossator.comparison import Question
 from glossator.records import (
+    Baseline,
     BaselineName,
-    ExplanationMethod,
     FeatureCard,
     Interval,
     Metric,
@@ -53,6 +54,8 @@ class Standing(NamedTuple):
     shuffled: float | None
     """What labels of other features reach."""
     shuffled_interval: Interval | None
+    shuffled_n: tuple[int, int] | None
+    """Firing and silent examples that this was read on; None where the card does not say."""
     reached: float
     """What the label has to beat by the evidence of this feature alone; at least 0.5."""
     evidence: str | None
@@ -89,6 +92,7 @@ class Standing(NamedTuple):
             n_negative=self.n_negative,
             shuffled=self.shuffled,
             shuffled_interval=self.shuffled_interval,
+            shuffled_n=self.shuffled_n,
             reader=self.reader,
         )
 
@@ -119,40 +123,30 @@ def standing(card: FeatureCard) -> Standing:
         reader=score.reader if score else "",
         shuffled=shuffled and shuffled.value,
         shuffled_interval=shuffled and shuffled.interval,
-        reached=_reached(score),
+        shuffled_n=_examples(shuffled),
+        reached=verdict.others_reach(score) if score else 0.5,
         evidence=score and score.evidence,
         question=question_of(score) if score else None,
         stopped=score.stopped if score else "",
     )
 
 
+def _examples(baseline: Baseline | None) -> tuple[int, int] | None:
+    if baseline is None or baseline.n_positive is None or baseline.n_negative is None:
+        return None
+    return baseline.n_positive, baseline.n_negative
+
+
 def deciding_score(card: FeatureCard) -> Score | None:
-    """The detection that the verdict rests on (`agents/verdict.py`): by the predicate for what the embedded
-    analyst wrote, else by the model that read the label, else by predicate or embedder."""
-    claim = card.explanation
-    if claim is None:
+    """The detection that the card's verdict rests on, by the rule that made it."""
+    if card.explanation is None:
         return None
     found = detections(card.scores, Negatives.RANDOM)
-    models = [s for s in found if is_llm(s.reader)]
-    by = {s.reader: s for s in found if not is_llm(s.reader)}
-    if claim.method is ExplanationMethod.EMBEDDED and claim.predicate is not None:
-        return by.get("predicate")
-    if models:
-        return models[0]
-    return by.get("predicate") if claim.predicate is not None else by.get("embedder")
+    model = next((s.reader for s in found if is_llm(s.reader)), None)
+    return verdict.deciding_score(card.explanation, found, model)
 
 
 def detections(scores: Sequence[Score], negatives: Negatives) -> list[Score]:
     """The sealed detection scores at the usual threshold, one per reader."""
     wanted = (ScoreMethod.DETECTION, Metric.BALANCED_ACCURACY, negatives, "sealed", USUAL_THRESHOLD)
     return [s for s in scores if (s.method, s.metric, s.negatives, s.split.value, s.threshold) == wanted]
-
-
-def _reached(score: Score | None) -> float:
-    """As the verdict takes it: the upper end of what other labels reach; the value for readers that are
-    asked in words, who read only a few windows with them."""
-    shuffled = baseline_of(score, BaselineName.SHUFFLED)
-    if score is None or shuffled is None or shuffled.interval is None:
-        return 0.5
-    reached = shuffled.interval.high if score.prompt is None else shuffled.value
-    return max(0.5, reached or 0.5)

@@ -35,6 +35,8 @@ SHOWN = 5
 """Features shown of each kind."""
 STRONG_OUTPUT = 0.9
 """Only features whose strongest raised token is above this quantile of the run's count as strong."""
+_FEWEST = 10
+"""Of fewer features none is in the upper tenth."""
 _PROMOTED = 5
 _STEM = 4
 _WORD = re.compile(r"\w{2,}")
@@ -69,7 +71,9 @@ class Surprises:
         return counts
 
     def _floor(self) -> float:
-        return float(np.quantile(np.asarray(self._strengths), STRONG_OUTPUT)) if self._strengths else 0.0
+        if len(self._strengths) < _FEWEST:
+            return float("inf")
+        return float(np.quantile(np.asarray(self._strengths), STRONG_OUTPUT))
 
     def _against_embedded(self, card: FeatureCard, standing: Standing) -> None:
         candidates = candidates_of(card)
