@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,11 +15,11 @@ from glossator.commands.settings_flags import with_settings
 
 if TYPE_CHECKING:
     from glossator.agents.imported_labels import UsableLabels
-    from glossator.records import ImportedLabel
+    from glossator.records import FeatureCard, ImportedLabel
     from glossator.session import Session
     from glossator.settings import EffectiveSettings
 else:
-    EffectiveSettings = ImportedLabel = Session = UsableLabels = Any
+    EffectiveSettings = FeatureCard = ImportedLabel = Session = UsableLabels = Any
 
 
 @with_settings
@@ -66,10 +66,8 @@ def import_command(
     from glossator.errors import SettingsError, UserError, listed
     from glossator.feature_selection import parse_features
     from glossator.imports.reading import ImportKind, read_labels
-    from glossator.kept_cards import keep_own, own_cards
     from glossator.labelling_run import LabellingRun
     from glossator.llm_plan import llm_plan
-    from glossator.records import FeatureRef
     from glossator.report.progress import TaskProgress
     from glossator.session import Session as OpenedSession
 
@@ -98,12 +96,8 @@ def import_command(
         if estimate:
             print_estimate(run.estimate(), run.n_stored, machine=machine)
             return
-        names, ledger = session.names(), session.ledger()
-        asked = [FeatureRef(**names._asdict(), index=i) for i in sorted(chosen.by_feature)]
-        own = own_cards(ledger, asked)
         cards, stopped = label_run(run, len(chosen.by_feature), progress, machine=machine)
-        if kept := keep_own(ledger, own, cards):
-            note(f"{kept} features keep their own label, which stands as well or better; glossator compare N")
+        _say_kept(session, cards)
         results = out or effective.settings.home / "reports"
         write_results(session, cards, results, index)
         sync_findings(session)
@@ -126,6 +120,13 @@ def _store(session: Session, labels: Mapping[int, ImportedLabel], *, machine: bo
         print_json_line({"run": run, "stored": len(labels), "authors": authors})
     else:
         typer.echo(f"{len(labels)} labels by {', '.join(authors)} are stored; none is scored yet")
+
+
+def _say_kept(session: Session, cards: Sequence[FeatureCard]) -> None:
+    """How many features go on being called what we call them."""
+    latest = session.ledger().latest_card
+    if kept := sum(latest(card.feature) != card for card in cards):
+        note(f"{kept} features keep their own label, which stands as well or better; glossator compare N")
 
 
 def usable(read: list[ImportedLabel]) -> UsableLabels:
