@@ -91,6 +91,7 @@ def test_what_was_exported_is_imported_scored_and_stored(
     ]
     assert run(asked) == 0
     captured = capsys.readouterr()
+    assert "warning" not in captured.err  # an export of ours names the same model and layer
     cards = [FeatureCard.model_validate_json(line) for line in captured.out.splitlines()]
     assert [c.feature.index for c in cards] == [0, 1, 2, 3, 5, 6]
     assert "6 of 6 labels are scored" in captured.err
@@ -125,8 +126,11 @@ def test_what_is_no_label_is_counted_and_said(
     assert run(["import", "neuronpedia", str(tmp_path), *flags]) == 0
     captured = capsys.readouterr()
     assert [json.loads(x)["feature"]["index"] for x in captured.out.splitlines()] == [7]
-    for said in ("1 of 4 labels are scored, by neuronpedia:gpt-4o-mini", "1 are no labels: refusal",
-                 "1 are no labels: prompt echo", "1 more are of features that have one already"):  # fmt: skip
+    for said in ("warning: their files say that these are labels of 'gpt2-small/6-res-jb'",
+                 "'tiny-llama/1-neurons'",
+                 "1 of 4 labels are scored, by neuronpedia:gpt-4o-mini",
+                 "1 are no labels: refusal", "1 are no labels: prompt echo",
+                 "1 more are of features that have one already"):  # fmt: skip
         assert said in captured.err
     assert run(["import", "neuronpedia", str(tmp_path), "--author", "neuronpedia:gemini", *flags]) == 2
     assert "none of the 1 labels" in capsys.readouterr().err

@@ -65,7 +65,7 @@ def import_command(
     """Import labels from Neuronpedia's or Delphi's files, and score them like our own."""
     from glossator.errors import SettingsError, UserError, listed
     from glossator.feature_selection import parse_features
-    from glossator.imports.reading import ImportKind, read_labels
+    from glossator.imports.reading import ImportKind, other_names, read_labels
     from glossator.labelling_run import LabellingRun
     from glossator.llm_plan import llm_plan
     from glossator.report.progress import TaskProgress
@@ -79,6 +79,8 @@ def import_command(
         raise SettingsError("--estimate needs a model: set --scorer")
     with TaskProgress() as progress, OpenedSession(effective.settings, progress) as session:
         read = read_labels(ImportKind(kind), folder, n_features=session.n_features(), source=source)
+        if said := other_names(read, session.names()):
+            note(f"warning: {said}")
         if author is not None:
             read = _by_author(read, author)
         wanted = set(parse_features(features, session.n_features())) if features else None
