@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glossator.commands.estimate_output import print_estimate
-from glossator.commands.label import label_run, sync_findings, write_results
-from glossator.commands.result_output import JsonFlag, note, print_json_line, print_rich, wants_json
+from glossator.commands.label import label_run, say_results, write_results
+from glossator.commands.labelling_flags import BudgetFlag, EstimateFlag, ResultsFlag, ScoreByFlag
+from glossator.commands.result_output import JsonFlag, note, print_json_line, wants_json
 from glossator.commands.settings_flags import with_settings
 
 if TYPE_CHECKING:
@@ -38,28 +39,15 @@ def import_command(
     author: Annotated[
         str | None, typer.Option(help="Only labels by this author, such as neuronpedia:gpt-4o-mini.")
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder for report.html and cards.jsonl; by default in the home folder."),
-    ] = None,
+    out: ResultsFlag = None,
     force: Annotated[bool, typer.Option("--force", help="Score again what is already scored.")] = False,
-    budget: Annotated[
-        str | None,
-        typer.Option(help="What may be spent on LLM calls, such as 2usd, 500calls or 1Mtokens,30min."),
-    ] = None,
-    estimate: Annotated[
-        bool, typer.Option("--estimate", help="Say what LLM calls would be made and cost, and make none.")
-    ] = False,
+    budget: BudgetFlag = None,
+    estimate: EstimateFlag = False,
     store_only: Annotated[
         bool,
         typer.Option("--store-only", help="Store the labels and score none now: a run scores them later."),
     ] = False,
-    score_by: Annotated[
-        str | None,
-        typer.Option(
-            help="What the scorer is asked: detection,fuzzing,intruder,simulation,surprisal,generation."
-        ),
-    ] = None,
+    score_by: ScoreByFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Import labels from Neuronpedia's or Delphi's files, and score them like our own."""
@@ -98,18 +86,10 @@ def import_command(
         if estimate:
             print_estimate(run.estimate(), run.n_stored, machine=machine)
             return
-        cards, stopped = label_run(run, len(chosen.by_feature), progress, machine=machine)
-        _say_kept(session, cards)
-        results = out or effective.settings.home / "reports"
-        write_results(session, cards, results, index)
-        sync_findings(session)
-    if not machine:
-        from glossator.report.terminal import cards_table
-
-        print_rich(cards_table(cards))
-    note(f"report: {results / 'report.html'}")
-    if stopped is not None:
-        raise stopped
+        labelled = label_run(run, len(chosen.by_feature), progress, machine=machine)
+        _say_kept(session, labelled.cards)
+        report = write_results(session, labelled.cards, out, index)
+    say_results(labelled, report, machine=machine)
 
 
 def _store(session: Session, labels: Mapping[int, ImportedLabel], *, machine: bool) -> None:
