@@ -71,8 +71,12 @@ def import_command(
             note(f"warning: {said}")
         if author is not None:
             read = _by_author(read, author)
-        wanted = set(parse_features(features, session.n_features())) if features else None
-        chosen = usable(read if wanted is None else [one for one in read if one.feature in wanted])
+        if features:
+            wanted = set(parse_features(features, session.n_features()))
+            read = [one for one in read if one.feature in wanted]
+            if not read:
+                raise UserError(f"no label in {str(folder)!r} is of the features {features}")
+        chosen = usable(read)
         if not chosen.by_feature:
             raise UserError(f"none of the {len(read)} labels in {str(folder)!r} is one that could be scored")
         if store_only:
@@ -116,8 +120,8 @@ def usable(read: list[ImportedLabel]) -> UsableLabels:
     from glossator.agents.imported_labels import usable_labels
 
     chosen = usable_labels(read)
-    authors = sorted({one.author for one in chosen.by_feature.values()})
-    note(f"{len(chosen.by_feature)} of {len(read)} labels are scored, by {', '.join(authors) or 'nobody'}")
+    authors = ", ".join(sorted({one.author for one in chosen.by_feature.values()})) or "nobody"
+    note(f"{len(chosen.by_feature)} of {len(read)} labels are fit to be scored, by {authors}")
     for reason, count in sorted(chosen.rejected.items()):
         note(f"  {count} are no labels: {reason}")
     if chosen.further:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from glossator.commands.out_folder import out_folder
+
 BudgetFlag = Annotated[
     str | None, typer.Option(help="What may be spent on LLM calls, such as 2usd, 500calls or 1Mtokens,30min.")
 ]
@@ -21,7 +23,10 @@ ExplainByFlag = Annotated[
 ]
 LabelAgainFlag = Annotated[bool, typer.Option("--force", help="Label again what is already labelled.")]
 ResultsFlag = Annotated[
-    Path | None, typer.Option(help="Folder for report.html and cards.jsonl; by default in the home folder.")
+    Path | None,
+    typer.Option(
+        help="Folder for report.html and cards.jsonl; by default in the home folder.", callback=out_folder
+    ),
 ]
 SamplesFlag = Annotated[
     int, typer.Option(min=1, max=20, help="Explanations drawn per method; the best on validate is kept.")

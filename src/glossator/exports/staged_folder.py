@@ -1,6 +1,7 @@
 """A folder that is there as a whole or not at all, and that replaces nothing but an older one like it.
 
-It is written beside its place under another name, flushed, and moved there in one step.
+It is written beside its place under a name of its own, flushed, and moved there in one step. Only a process
+that is killed leaves that name behind.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def staged_folder(folder: Path) -> Generator[Path]:
     """
     folder = folder.expanduser().resolve()
     try:
-        _refuse_foreign(folder)
+        refuse_foreign(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         # A name that nobody has: what else lies beside `folder` is not ours to remove.
         work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -62,11 +63,18 @@ def _put(staged: Path, folder: Path, old: Path) -> None:
         raise
 
 
-def _refuse_foreign(folder: Path) -> None:
+def refuse_foreign(folder: Path) -> None:
+    """Raise `UserError` where an export to `folder` would replace anything but an earlier one."""
+    folder = folder.expanduser().resolve()
     if not folder.exists():
         return
     if not folder.is_dir():
         raise UserError(f"{str(folder)!r} is a file: give a folder with --out")
+    if folder in (here := Path.cwd(), *here.parents):
+        raise UserError(
+            f"{str(folder)!r} is where you are, and an export replaces its folder as a whole: give another "
+            "with --out"
+        )
     if any(folder.iterdir()) and not (folder / MARK).is_file():
         raise UserError(
             f"{str(folder)!r} holds files that are no export of Glossator, and they would be mixed with it: "
