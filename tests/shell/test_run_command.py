@@ -280,17 +280,23 @@ def test_a_report_is_written_at_the_end_and_again_when_asked(
 
 
 def test_reports_that_cannot_be_meant(
-    work: ScriptedWork, flags: list[str], capsys: pytest.CaptureFixture[str]
+    work: ScriptedWork, flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["run", "start", "--features", "0", *flags]) == 0
     capsys.readouterr()
+    out = tmp_path / "out"
+    (out / "csv").mkdir(parents=True)
+    (out / "csv" / "thesis.txt").write_text("precious")
     for arguments, said in (
+        (["--export", "csv", "--out", str(out)], "no export of Glossator"),
+        (["--out", str(out / "csv" / "thesis.txt")], "is a file"),
         (["--export", "xml"], "'neuronpedia'"),
         (["--compare", "r-none"], "there is no labelling run 'r-none'"),
         (["r-none"], "there is no labelling run 'r-none'"),
     ):
         assert run(["run", "report", *arguments, *flags]) == 2
         assert said in capsys.readouterr().err
+    assert [p.name for p in out.iterdir()] == ["csv"]
 
 
 def test_labels_of_others_are_scored_by_a_run(
