@@ -99,12 +99,11 @@ def test_an_imported_label_gives_way_to_a_later_one(tmp_path: Path, store: type)
 
 
 @both_ways
-def test_a_card_without_any_label_takes_no_label_away(tmp_path: Path, store: type) -> None:
-    with opened(tmp_path) as ledger:
-        own, none = judged(1, VerdictKind.ACCEPTED), card(1, text=None)[0]
-        save_own(ledger, own)
-        store(ledger, none)
-        assert ledger.latest_card(own.feature) == own
+def test_a_card_without_any_label_takes_no_label_away(any_ledger: Ledger, store: type) -> None:
+    own, none = judged(1, VerdictKind.ACCEPTED), card(1, text=None)[0]
+    save_own(any_ledger, own)
+    store(any_ledger, none)
+    assert any_ledger.latest_card(own.feature) == own
 
 
 def test_a_label_of_our_own_takes_over_whatever_stood(tmp_path: Path) -> None:

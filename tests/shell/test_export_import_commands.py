@@ -157,9 +157,8 @@ def test_claims_of_others_stay_claims(
     assert claim["id"] in card["explanation"]["evidence"]
 
 
-@pytest.mark.parametrize("way", ["import", "run"])
 def test_a_label_of_our_own_stays_where_the_imported_one_stands_no_better(
-    way: str, project: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    project: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = elsewhere(project, tmp_path)
     with pytest.MonkeyPatch.context() as patch:
@@ -168,17 +167,10 @@ def test_a_label_of_our_own_stays_where_the_imported_one_stands_no_better(
     (own,) = printed(capsys)
     assert own["verdict"]["kind"] == "tentative"
     folder = delphi_run(tmp_path / "run", {7: "recipes for fish soup"}, "layers.1")
-    import_it = ["import", "delphi", str(folder), *flags]
-    if way == "import":
-        assert run(import_it) == 0
-        captured = capsys.readouterr()
-        assert json.loads(captured.out)["verdict"]["kind"] == "abstained"
-        assert "1 features keep their own label" in captured.err
-    else:
-        assert run([*import_it, "--store-only"]) == 0
-        author = printed(capsys)[0]["authors"][0]
-        assert run(["run", "start", "--features", "7", "--labels-from", author, *flags]) == 0
-        assert printed(capsys)[-1]["counts"]["done"] == 1
+    assert run(["import", "delphi", str(folder), *flags]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["verdict"]["kind"] == "abstained"
+    assert "1 features keep their own label" in captured.err
     assert run(["show", "7", *flags]) == 0
     assert printed(capsys)[0]["explanation"] == own["explanation"]
     assert run(["compare", "7", *flags]) == 0
