@@ -11,7 +11,15 @@ from glossator.memory.done_before import done_before
 from glossator.memory.ledger import Ledger
 from glossator.memory.run_workers import RunWorkers
 from glossator.memory.work_queue import Ended, WorkQueue
-from glossator.records import ExplanationMethod, FeatureCard, ItemState, RunVariant, Verdict, VerdictKind
+from glossator.records import (
+    ExplanationMethod,
+    FeatureCard,
+    FeatureRef,
+    ItemState,
+    RunVariant,
+    Verdict,
+    VerdictKind,
+)
 from tests.memory.run_fixtures import HandClock, opened, started_run
 from tests.memory.test_ledger import card
 
@@ -37,6 +45,14 @@ def judged(index: int, kind: VerdictKind, *, imported: bool = False) -> FeatureC
         )
     update = {"explanation": claim, "verdict": Verdict(kind=kind, reason="measured", tried=())}
     return made.model_copy(update=update)
+
+
+def accepted(subject: str, dictionary: str, index: int) -> FeatureCard:
+    """A card of our own whose label stands."""
+    made = judged(index, VerdictKind.ACCEPTED)
+    assert made.explanation is not None
+    own = {"feature": FeatureRef(subject=subject, dictionary=dictionary, index=index)}
+    return made.model_copy(update=own | {"explanation": made.explanation.model_copy(update=own)})
 
 
 def save_own(ledger: Ledger, own: FeatureCard) -> None:

@@ -14,18 +14,8 @@ from glossator.errors import EndpointError
 from glossator.memory.imported_store import store_imported
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.work_queue import WorkQueue
-from glossator.records import (
-    FeatureCard,
-    FeatureNames,
-    FeatureRef,
-    ImportedLabel,
-    ItemState,
-    RunEvent,
-    RunEventKind,
-    RunStatus,
-    VerdictKind,
-)
-from tests.memory.test_kept_cards import judged
+from glossator.records import FeatureNames, ImportedLabel, ItemState, RunEvent, RunEventKind, RunStatus
+from tests.memory.test_kept_cards import accepted
 from tests.shell.run_fixtures import (
     ScriptedWork,
     install,
@@ -315,7 +305,7 @@ def test_labels_of_others_are_scored_by_a_run(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    own = own_card(FeatureRef(subject="tiny-llama", dictionary="1-neurons", index=4))
+    own = accepted("tiny-llama", "1-neurons", 4)
     with ledger_of(home) as ledger:
         labels = [
             ImportedLabel(feature=i, text=f"the word river {i}", author="them:model", source="x")
@@ -327,20 +317,13 @@ def test_labels_of_others_are_scored_by_a_run(
     (said,) = lines(capsys)
     assert said["skipped"]["no label by them:model"] > 0
     with ledger_of(home) as ledger:
-        done = {i.feature: i for i in WorkQueue(ledger, said["run"]).items() if i.state is ItemState.DONE}
-        assert len(done) > 1
-        for feature, item in done.items():
-            assert item.card is not None
-            ((_, card),) = ledger.cards_by_id([item.card])
+        done = [i for i in WorkQueue(ledger, said["run"]).items() if i.state is ItemState.DONE]
+        assert own.feature in [item.feature for item in done]
+        for item in done:
+            card = ledger.latest_card(item.feature)
+            if item.feature == own.feature:
+                assert card == own
+                (card,) = (stored.card for stored in ledger.cards_by_id([item.card or ""]))
+            assert card is not None
             assert card.explanation is not None
-            assert card.explanation.text == f"the word river {feature.index}"
-            assert ledger.latest_card(feature) == (own if feature == own.feature else card)
-        assert own.feature in done
-
-
-def own_card(feature: FeatureRef) -> FeatureCard:
-    """A card that accepts a label of our own."""
-    made = judged(feature.index, VerdictKind.ACCEPTED)
-    assert made.explanation is not None
-    claim = made.explanation.model_copy(update={"feature": feature})
-    return made.model_copy(update={"feature": feature, "explanation": claim})
+            assert card.explanation.text == f"the word river {item.feature.index}"
