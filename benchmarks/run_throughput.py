@@ -5,6 +5,7 @@ worker processes on one ledger, with cards stored. `calls_per_s`: scripted answe
 run with prompts, scores and cards. `slots_busy`: 64 slots at 200 ms, in the middle of such a run.
 `rss_growth`: memory of a process after 20,000 features over that after 1,000, with questions and scores.
 Each is held against a bound measured in the same run. What the embedded analyst adds is a row of its own.
+Rows over more features than are planted measure those again and again, and say so.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple
 from pydantic import JsonValue
 
 from benchmarks.report_form import Row
-from benchmarks.run_fixtures import Bench, embedder, oracle, ordered, planted_bench, ref
+from benchmarks.run_fixtures import PLANTED, Bench, embedder, oracle, ordered, planted_bench, ref
 from benchmarks.run_works import QUESTIONS, AskingWork, ReadyWork, RenamedWork, ScoredWork
 from glossator.agents.explainers.explainer_settings import ExplainerSettings
 from glossator.agents.labelling import FeatureLabeller
@@ -104,6 +105,7 @@ def _processes(folder: Path, bench: Bench, kind: str, features: int) -> Throughp
     assert done == features, f"{done} of {features} are done"
     rate = features / took.seconds
     note, keys = f"{1000 * took.cpu / features:.1f} ms of processor time each", dict[str, JsonValue]()
+    note += f"; {_distinct(features)}"
     if _KEYS[kind]:
         keys[_KEYS[kind]] = round(rate, 1)
     if kind != "ready":
@@ -111,6 +113,12 @@ def _processes(folder: Path, bench: Bench, kind: str, features: int) -> Throughp
         bound = PROCESSES * each / _side_by_side(_computed, folder, kind, str(each), "").seconds
         note += f"; {rate / bound:.0%} of computing alone, without queue and ledger ({bound:.0f} a second)"
     return Throughput(keys, [Row(_SAID[kind], f"{rate:.1f}", note)])
+
+
+def _distinct(features: int) -> str:
+    """How many features were measured, and of how many different ones that is."""
+    again = ", measured again and again" if features > PLANTED else ""
+    return f"{features:,} features, {min(features, PLANTED)} of them distinct{again}"
 
 
 class _Took(NamedTuple):
@@ -248,14 +256,15 @@ def _calls(folder: Path, bench: Bench, features: int) -> Throughput:
     found = _llm_run(folder, bench, "calls", features, ScriptedChat(oracle(), keeps=False), slots=32)
     rate = found.calls / found.seconds
     note = (
-        f"one process, no latency; {found.calls} calls in {found.seconds:.1f} s, prompts and scores in them"
+        f"one process, no latency; {found.calls} calls in {found.seconds:.1f} s, prompts and scores in them; "
+        f"{_distinct(features)}"
     )
     return Throughput({"calls_per_s": round(rate, 1)}, [Row("scripted calls a second", f"{rate:.0f}", note)])
 
 
 def _busy(folder: Path, bench: Bench, features: int) -> Throughput:
     chat = ScriptedChat(oracle(), seconds=LATENCY, keeps=False)
-    found = _llm_run(folder, bench, "busy", min(features, 96), chat, slots=SLOTS)
+    found = _llm_run(folder, bench, "busy", min(features, PLANTED), chat, slots=SLOTS)
     bound = asyncio.run(_bare(SLOTS, LATENCY))
     rate = found.calls / found.seconds
     note = (
@@ -294,7 +303,7 @@ def _memory(folder: Path, sizes: Sizes) -> Throughput:
     growth = few[1] / few[0] - 1
     note = (
         f"{few[0]:.0f} MiB after {sizes.few:,} features, {few[1]:.0f} MiB after {sizes.many:,}; "
-        f"{QUESTIONS} questions each, every answer and card stored"
+        f"{QUESTIONS} questions each, every answer and card stored; {_distinct(sizes.many)}"
     )
     return Throughput({"rss_growth": round(growth, 4)}, [Row("growth of memory", f"{growth:+.1%}", note)])
 

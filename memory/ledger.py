@@ -15,14 +15,16 @@ from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Executable, Select, func, select
+from sqlalchemy import Connection, Executable, ScalarSelect, Select, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 import glossator
 from glossator.errors import CorruptFileError
 from glossator.memory.card_rows import card_rows, evidence_tables, plain_json
+from glossator.memory.kept_cards import stays
 from glossator.memory.ledger_engine import (
     add_missing_tables,
+    alone_on_server,
     open_server,
     open_sqlite,
     page_check,
@@ -59,6 +61,7 @@ from glossator.records import (
     Record,
     TraceEvent,
     VerdictKind,
+    content_id,
 )
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
@@ -133,26 +136,51 @@ class Ledger:
             self.add(connection, RunRow, [run_row(run, command, settings, work_key)])
         return run
 
-    def save_card(self, run: str, card: FeatureCard, evidence: Sequence[Evidence] = ()) -> str:
+    def save_card(
+        self, run: str, card: FeatureCard, evidence: Sequence[Evidence] = (), *, imported: bool = False
+    ) -> str:
         """Store `card`, its explanation, scores and `evidence` in one transaction; returns the card's id.
+
+        It is the feature's current card from then on; but one of an `imported` label is so only where it
+        stands better than one of our own.
 
         Raises:
             StorageError: The run is unknown, the disk is full, or another process holds the ledger.
 
         """
         with self.writing() as connection:
-            return self.add_card(connection, run, card, evidence)
+            return self.add_card(connection, run, card, evidence, imported=imported)
 
     def add_card(
-        self, connection: Connection, run: str, card: FeatureCard, evidence: Sequence[Evidence] = ()
+        self,
+        connection: Connection,
+        run: str,
+        card: FeatureCard,
+        evidence: Sequence[Evidence] = (),
+        *,
+        imported: bool = False,
     ) -> str:
         """`save_card` within a transaction of `writing`, together with whatever else goes in."""
         rows = card_rows(card, evidence)
+        alone_on_server(connection, f"card of {card.feature}")  # nobody's card comes between these two
+        current = self._current(connection, card.feature) if imported else None
         for table, values in rows.tables:
             self.add(connection, table, values)
-        item = {"run": run, "feature": str(card.feature), "card": rows.card, "at": _now()}
-        self.add(connection, RunItemRow, [item])
+        self._add_item(connection, run, card.feature, rows.card)
+        if current is not None and stays(current.card, card):
+            kept = content_id("r", [run, rows.card])
+            self.add(connection, RunRow, [run_row(kept, "own label kept", {"run": run})])
+            self._add_item(connection, kept, card.feature, current.id)
         return rows.card
+
+    def _add_item(self, connection: Connection, run: str, feature: FeatureRef, card: str) -> None:
+        item = {"run": run, "feature": str(feature), "card": card, "at": _now()}
+        self.add(connection, RunItemRow, [item])
+
+    def _current(self, connection: Connection, feature: FeatureRef) -> StoredCard | None:
+        query = select(CardRow.id, CardRow.record).where(CardRow.id == _newest(feature))
+        row = connection.execute(query).one_or_none()
+        return None if row is None else StoredCard(row.id, self._read(FeatureCard, row.record))
 
     def save_evidence(self, run: str, evidence: Sequence[Evidence]) -> None:
         """Store `evidence` that belongs to no card, all of it or nothing; the last of a kind is current.
@@ -189,10 +217,9 @@ class Ledger:
 
     def latest_card(self, feature: FeatureRef) -> FeatureCard | None:
         """The card that the last run came to; None if the feature was never looked at."""
-        item = select(RunItemRow.card).where(RunItemRow.feature == str(feature))
-        newest = item.order_by(RunItemRow.seq.desc()).limit(1).scalar_subquery()
-        found = self._texts(select(CardRow.record).where(CardRow.id == newest))
-        return self._read(FeatureCard, found[0]) if found else None
+        with reading(self._engine, self.where) as connection:
+            found = self._current(connection, feature)
+        return found and found.card
 
     def card_history(self, feature: FeatureRef) -> list[FeatureCard]:
         """Every card of `feature`, newest first, each once; empty if it was never looked at."""
@@ -355,6 +382,11 @@ def storable(value: object) -> object:
 
 def _current_items() -> Select[int]:
     return select(func.max(RunItemRow.seq)).group_by(RunItemRow.feature)
+
+
+def _newest(feature: FeatureRef) -> ScalarSelect[str]:
+    item = select(RunItemRow.card).where(RunItemRow.feature == str(feature))
+    return item.order_by(RunItemRow.seq.desc()).limit(1).scalar_subquery()
 
 
 def _now() -> str:

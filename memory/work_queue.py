@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from glossator.errors import LeaseLost
-from glossator.memory.labelling_runs import run_of
+from glossator.memory.labelling_runs import LabellingRunStore, run_of
 from glossator.memory.lease_clock import LeaseClock, Moment, is_over, lease_clock
 from glossator.memory.ledger import Ledger, storable
 from glossator.memory.ledger_engine import alone_on_server
@@ -163,6 +164,11 @@ class WorkQueue:
             again = {"state": ItemState.PLANNED.value, "reason": "", "worker": ""}
             return connection.execute(update(items).where(*chosen).values(**again)).rowcount
 
+    @cached_property
+    def _scores_imported(self) -> bool:
+        """The run writes no labels: it scores those of others."""
+        return bool(LabellingRunStore(self._ledger).plan(self._run).labels_from)
+
     def _end(self, connection: Connection, ended: Ended) -> bool:
         if ended.state not in _ENDS:
             raise ValueError(f"a feature cannot end as {ended.state.value!r}")
@@ -187,7 +193,9 @@ class WorkQueue:
             return False
         if ended.card is not None:
             run = run_of(self._run, ended.variant)
-            card = self._ledger.add_card(connection, run, ended.card, ended.evidence)
+            card = self._ledger.add_card(
+                connection, run, ended.card, ended.evidence, imported=self._scores_imported
+            )
             mine = (items.run == self._run, items.number == lease.number)
             connection.execute(update(items).where(*mine).values(card=card))
         return True

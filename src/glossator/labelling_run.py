@@ -75,13 +75,15 @@ class LabellingRun:
         stored = self._stored
         missing = [i for i in self._features if i not in stored]
         labelled = self._labelled(run, missing) if missing else iter(())
+        imported = self._labels is not None
         for feature in self._features:
             if feature in stored:
-                ledger.save_card(run, stored[feature])  # makes it the current card again
+                # Makes it the current card again.
+                ledger.save_card(run, stored[feature], imported=imported)
                 yield FinishedFeature(stored[feature], from_ledger=True)
             else:
                 made = next(labelled)
-                ledger.save_card(run, made.card, made.evidence)
+                ledger.save_card(run, made.card, made.evidence, imported=imported)
                 yield FinishedFeature(made.card, from_ledger=False)
 
     def estimate(self) -> Estimate:

@@ -142,12 +142,8 @@ def _wish(table: dict[str, Any], file: Path) -> RunWish:
         ) from error
     if read.budget:
         Limits.parse(read.budget)
-    return RunWish(
-        features=read.features, depth=read.depth, order=read.order, budget=read.budget,
-        until=parse_until(read.until) if read.until else "", shortfall=read.shortfall,
-        explain_by=read.explain_by, score_by=read.score_by, samples=read.samples, causal=read.causal,
-        workers=read.workers, notify=read.notify, labels_from=read.labels_from,
-    )  # fmt: skip
+    until = parse_until(read.until) if read.until else ""
+    return RunWish(**dict(read))._replace(until=until)
 
 
 def _lists(swept: Mapping[str, Any], file: Path) -> dict[str, list[str]]:

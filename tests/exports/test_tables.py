@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from glossator.errors import UserError
+from glossator.errors import StorageError, UserError
 from glossator.exports.context import ExportContext, ExportKind, safe_corpus_name
 from glossator.exports.export import export_cards
 from glossator.exports.staged_folder import MARK, staged_folder
@@ -91,6 +91,46 @@ def test_a_failed_export_leaves_the_older_one(tmp_path: Path) -> None:
         fail(tmp_path / "out")
     assert (tmp_path / "out" / "labels.csv").read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_lies_beside_an_export_is_left_alone(tmp_path: Path) -> None:
+    beside = [tmp_path / name for name in ("out.new", "out.old", ".out.mine")]
+    for folder in beside:
+        folder.mkdir()
+        (folder / "chapter.txt").write_text("precious")
+    for _ in range(2):
+        table(tmp_path / "out", fake_cards())
+    assert all((folder / "chapter.txt").read_text() == "precious" for folder in beside)
+    assert sorted(tmp_path.iterdir()) == sorted([*beside, tmp_path / "out"])
+
+
+def test_where_the_new_folder_cannot_be_moved_the_older_one_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    table(out, fake_cards())
+    before = (out / "labels.csv").read_bytes()
+    replace = Path.replace
+
+    def move(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            raise OSError(28, "No space left on device")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", move)
+    with pytest.raises(StorageError, match="No space left"):
+        export_cards(ExportKind.JSONL, out, [], evidence=lambda _: None, context=CONTEXT)
+    assert (out / "labels.csv").read_bytes() == before
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_an_export_behind_a_link_is_replaced_where_it_lies(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk" / "labels")
+    for _ in range(2):
+        table(tmp_path / "out", fake_cards())
+    assert (tmp_path / "out").is_symlink()
+    assert (tmp_path / "disk" / "labels" / MARK).is_file()
 
 
 @pytest.mark.parametrize(

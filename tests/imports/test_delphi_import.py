@@ -9,7 +9,8 @@ import pytest
 
 from glossator.errors import ImportedFileError, UserError
 from glossator.imports.delphi import read_delphi
-from glossator.imports.reading import ImportKind, read_labels
+from glossator.imports.reading import ImportKind, other_names, read_labels
+from glossator.records import FeatureNames
 from tests.imports.foreign_files import delphi_run, delphi_scores
 
 
@@ -28,6 +29,31 @@ def test_labels_by_index_with_what_their_report_would_say(tmp_path: Path) -> Non
     assert claim.value == pytest.approx((2 / 3 + 1 / 2) / 2)
     assert {one.author for one in labels} == {"delphi"}
     assert labels[1].source == "explanations/layers.5_latent10.txt"
+
+
+def test_the_settings_name_the_model(tmp_path: Path) -> None:
+    run = delphi_run(tmp_path, {0: "the sea"}, "transformer.h.5")
+    label = next(read_delphi(run))
+    assert (label.model, label.place) == ("", "transformer.h.5")
+    assert other_names([label], FeatureNames("gpt2", "5-resid-24k")) is None
+    (run / "run_config.json").write_text(
+        json.dumps({"model": "openai-community/gpt2", "hookpoints": ["h.5"]})
+    )
+    labels = list(read_delphi(run))
+    assert other_names(labels, FeatureNames("gpt2", "5-resid-24k")) is None
+    for ours in (FeatureNames("gpt2", "6-resid-24k"), FeatureNames("pythia-70m", "5-resid-24k")):
+        assert "'openai-community/gpt2/transformer.h.5'" in (other_names(labels, ours) or "")
+
+
+def test_a_dictionary_of_another_width_is_refused(tmp_path: Path) -> None:
+    run = delphi_run(tmp_path, {0: "the sea"})
+    cache = run / "latents" / "layers.5"
+    cache.mkdir(parents=True)
+    for name in ("0_2047.safetensors", "2048_4095.safetensors", "config.json"):
+        (cache / name).write_bytes(b"")
+    assert len(read_labels(ImportKind.DELPHI, run, n_features=4096)) == 1
+    with pytest.raises(UserError, match="has 4096 latents, and the dictionary has 8192 features"):
+        read_labels(ImportKind.DELPHI, run, n_features=8192)
 
 
 def test_the_settings_name_the_explainer(tmp_path: Path) -> None:

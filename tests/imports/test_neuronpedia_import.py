@@ -9,7 +9,8 @@ import pytest
 
 from glossator.errors import GlossatorError, ImportedFileError, UserError
 from glossator.imports.neuronpedia import read_neuronpedia
-from glossator.imports.reading import ImportKind, read_labels
+from glossator.imports.reading import ImportKind, other_names, read_labels
+from glossator.records import FeatureNames
 from tests.imports.foreign_files import explanation, write_batch
 
 
@@ -145,7 +146,7 @@ def test_several_sources_must_be_chosen_from(tmp_path: Path) -> None:
 
 def test_labels_of_a_wider_dictionary_are_refused(tmp_path: Path) -> None:
     write_batch(source(tmp_path) / "explanations", 0, [explanation(0, "a"), explanation(24575, "b")])
-    with pytest.raises(GlossatorError, match="24575, and the dictionary has 4096"):
+    with pytest.raises(GlossatorError, match="24575, and the dictionary has 4096 features"):
         read_labels(ImportKind.NEURONPEDIA, tmp_path, n_features=4096)
 
 
@@ -153,3 +154,29 @@ def test_labels_of_a_wider_dictionary_are_refused(tmp_path: Path) -> None:
 def test_nothing_to_import_is_said(folder: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"explanations|no folder"):
         labels(tmp_path / folder)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "same"),
+    [
+        (("gpt2-small", "6-res-jb"), ("gpt2-small", "6-resid-24k"), True),
+        (("openai/GPT2_small", "6-res-jb"), ("gpt2-small", "6-resid-24k"), True),
+        ((None, "6-res-jb"), ("gpt2-small", "6-resid-24k"), True),
+        ((None, None), ("gpt2-small", "6-resid-24k"), True),
+        (("gpt2-small", "res-jb"), ("gpt2-small", "6-resid-24k"), True),
+        (("gpt2-small", "7-res-jb"), ("gpt2-small", "6-resid-24k"), False),
+        (("gpt2-small", "16-res-jb"), ("gpt2-small", "6-resid-24k"), False),
+        (("pythia-70m", "6-res-jb"), ("gpt2-small", "6-resid-24k"), False),
+        (("pythia-70m", None), ("gpt2-small", "6-resid-24k"), False),
+    ],
+)
+def test_labels_of_another_model_or_layer_are_named(
+    theirs: tuple[str | None, str | None], ours: tuple[str, str], same: bool, tmp_path: Path
+) -> None:
+    row = explanation(0, "a", modelId=theirs[0], layer=theirs[1])
+    write_batch(source(tmp_path) / "explanations", 0, [row])
+    said = other_names(list(read_neuronpedia(tmp_path)), FeatureNames(*ours))
+    assert (said is None) is same
+    if said is not None:
+        assert repr("/".join(t for t in theirs if t)) in said
+        assert "'gpt2-small/6-resid-24k'" in said

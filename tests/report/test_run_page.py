@@ -83,7 +83,38 @@ def test_markdown_makes_no_markup_of_what_others_wrote(markdown: str) -> None:
 
 def test_plain_writes_out_what_markdown_would_read() -> None:
     assert plain("# *a* [b](c) `d`\n| e") == "\\# \\*a\\* \\[b\\](c) \\`d\\` \\| e"
-    assert plain("see www.a.b").startswith("see www\u200b.")
+    assert [plain(t) for t in ("- a", "1. a", "---", "=", "-0.3")] == [
+        "\\- a",
+        "1\\. a",
+        "\\---",
+        "\\=",
+        "-0.3",
+    ]
+
+
+_AUTOLINKS = (
+    r"https?://\w", r"ftp://\w", r"www\.", r"[\w.+-]@[\w-]+\.\w", r"(mailto|xmpp):\S+@\w",
+    r"@\w", r"#\d", r"\bGH-\d",
+)  # fmt: skip
+"""What GitHub makes a link of: https://github.github.com/gfm/#autolinks-extension-, names and issues."""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see www.a.b", "_www.a.b_", "(WWW.a.b)", "https://a.b", "_https://a.b/c_", "~HTTP://a.b~",
+        "xhttps://a.b", "a:https://a.b", "ftp://a.b", "_ftp://a.b_", "a@b.c", "a_b.c+d@e-f.gh",
+        "mailto:a@b.c", "xmpp:a@b.c/d", "<https://a.b>", "<a@b.c>", "@someone", "(@some-one)",
+        "#12", "me/thing#12", "GH-12", "gh-12",
+        "me@0123abc",
+    ],
+)  # fmt: skip
+def test_plain_makes_no_link_of_an_address(text: str) -> None:
+    found = [rule for rule in _AUTOLINKS if re.search(rule, text, re.IGNORECASE)]
+    assert found, "the rules know this form"
+    shown = plain(text)
+    assert not [rule for rule in _AUTOLINKS if re.search(rule, shown, re.IGNORECASE)]
+    assert re.sub(r"\\(.)", r"\1", shown).replace("\u200b", "") == text
 
 
 def test_every_estimate_stands_with_n(report: RunReport) -> None:

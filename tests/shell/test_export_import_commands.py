@@ -91,9 +91,10 @@ def test_what_was_exported_is_imported_scored_and_stored(
     ]
     assert run(asked) == 0
     captured = capsys.readouterr()
+    assert "warning" not in captured.err  # an export of ours names the same model and layer
     cards = [FeatureCard.model_validate_json(line) for line in captured.out.splitlines()]
     assert [c.feature.index for c in cards] == [0, 1, 2, 3, 5, 6]
-    assert "6 of 6 labels are scored" in captured.err
+    assert "6 of 6 labels are fit to be scored" in captured.err
     labelled = [c for c in cards if c.explanation is not None]
     assert labelled
     for card in labelled:
@@ -125,11 +126,16 @@ def test_what_is_no_label_is_counted_and_said(
     assert run(["import", "neuronpedia", str(tmp_path), *flags]) == 0
     captured = capsys.readouterr()
     assert [json.loads(x)["feature"]["index"] for x in captured.out.splitlines()] == [7]
-    for said in ("1 of 4 labels are scored, by neuronpedia:gpt-4o-mini", "1 are no labels: refusal",
-                 "1 are no labels: prompt echo", "1 more are of features that have one already"):  # fmt: skip
+    for said in ("warning: their files say that these are labels of 'gpt2-small/6-res-jb'",
+                 "'tiny-llama/1-neurons'",
+                 "1 of 4 labels are fit to be scored, by neuronpedia:gpt-4o-mini",
+                 "1 are no labels: refusal", "1 are no labels: prompt echo",
+                 "1 more are of features that have one already"):  # fmt: skip
         assert said in captured.err
     assert run(["import", "neuronpedia", str(tmp_path), "--author", "neuronpedia:gemini", *flags]) == 2
     assert "none of the 1 labels" in capsys.readouterr().err
+    assert run(["import", "neuronpedia", str(tmp_path), "--features", "3", *flags]) == 2
+    assert "is of the features 3" in capsys.readouterr().err
     assert run(["import", "neuronpedia", str(tmp_path), "--author", "nobody", *flags]) == 2
     assert "neuronpedia:gpt-4o-mini" in capsys.readouterr().err
 
@@ -151,13 +157,36 @@ def test_claims_of_others_stay_claims(
     assert claim["id"] in card["explanation"]["evidence"]
 
 
+def test_a_label_of_our_own_stays_where_the_imported_one_stands_no_better(
+    project: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = elsewhere(project, tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        install(FakeLabeller(), patch)
+        assert run(["label", "--features", "7", *flags]) == 0
+    (own,) = printed(capsys)
+    assert own["verdict"]["kind"] == "tentative"
+    folder = delphi_run(tmp_path / "run", {7: "recipes for fish soup"}, "layers.1")
+    assert run(["import", "delphi", str(folder), *flags]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["verdict"]["kind"] == "abstained"
+    assert "1 features keep their own label" in captured.err
+    assert run(["show", "7", *flags]) == 0
+    assert printed(capsys)[0]["explanation"] == own["explanation"]
+    assert run(["compare", "7", *flags]) == 0
+    assert "recipes for fish soup" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["export", "xml", "--out", "x"], "known are 'csv', 'delphi', 'jsonl', 'neuronpedia'"),
         (["export", "csv"], "--out"),
         (["export", "csv", "--out", "x", "--features", "40"], "numbered 0-39"),
+        (["export", "csv", "--out", "glossator.toml/x"], "glossator.toml' is a file: give a folder"),
+        (["export", "csv", "--out", "."], "is where you are"),
         (["import", "xml", "."], "unknown format 'xml'"),
+        (["import", "delphi", ".", "--out", "glossator.toml"], "glossator.toml' is a file: give a folder"),
         (["import", "delphi", "nowhere"], "results/NAME"),
         (["import", "neuronpedia", "nowhere"], "there is no folder"),
         (["import", "neuronpedia", ".", "--score-by", "detection"], "--score-by needs a model"),
@@ -173,12 +202,13 @@ def test_wrong_use_exits_with_2(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "glossator.toml").touch()
     assert run([*arguments, *project]) == 2
     captured = capsys.readouterr()
     assert message in captured.err
     assert "Traceback" not in captured.err
     assert captured.out == ""
-    assert not list(tmp_path.iterdir())
+    assert [p.name for p in tmp_path.iterdir()] == ["glossator.toml"]
 
 
 def test_nothing_labelled_and_foreign_folders(
@@ -190,6 +220,16 @@ def test_nothing_labelled_and_foreign_folders(
     (tmp_path / "thesis" / "chapter").write_text("precious")
     assert run(["export", "csv", "--out", str(tmp_path / "thesis"), *project]) == 2
     assert "no export of Glossator" in capsys.readouterr().err
+
+
+def test_where_nothing_may_be_written_is_said_before_anything_is_done(
+    project: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
+    for command in (["export", "csv"], ["import", "delphi", "."], ["label", "--features", "0"]):
+        assert run([*command, "--out", str(tmp_path / "a" / "b"), *project]) == 3
+        assert "may not be written to" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_file_imports_nothing(

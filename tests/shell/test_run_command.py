@@ -15,6 +15,7 @@ from glossator.memory.imported_store import store_imported
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.work_queue import WorkQueue
 from glossator.records import FeatureNames, ImportedLabel, ItemState, RunEvent, RunEventKind, RunStatus
+from tests.memory.test_kept_cards import accepted
 from tests.shell.run_fixtures import (
     ScriptedWork,
     install,
@@ -280,17 +281,23 @@ def test_a_report_is_written_at_the_end_and_again_when_asked(
 
 
 def test_reports_that_cannot_be_meant(
-    work: ScriptedWork, flags: list[str], capsys: pytest.CaptureFixture[str]
+    work: ScriptedWork, flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["run", "start", "--features", "0", *flags]) == 0
     capsys.readouterr()
+    out = tmp_path / "out"
+    (out / "csv").mkdir(parents=True)
+    (out / "csv" / "thesis.txt").write_text("precious")
     for arguments, said in (
+        (["--export", "csv", "--out", str(out)], "no export of Glossator"),
+        (["--out", str(out / "csv" / "thesis.txt")], "is a file"),
         (["--export", "xml"], "'neuronpedia'"),
         (["--compare", "r-none"], "there is no labelling run 'r-none'"),
         (["r-none"], "there is no labelling run 'r-none'"),
     ):
         assert run(["run", "report", *arguments, *flags]) == 2
         assert said in capsys.readouterr().err
+    assert [p.name for p in out.iterdir()] == ["csv"]
 
 
 def test_labels_of_others_are_scored_by_a_run(
@@ -298,20 +305,25 @@ def test_labels_of_others_are_scored_by_a_run(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
+    own = accepted("tiny-llama", "1-neurons", 4)
     with ledger_of(home) as ledger:
         labels = [
             ImportedLabel(feature=i, text=f"the word river {i}", author="them:model", source="x")
             for i in range(6)
         ]
         store_imported(ledger, FeatureNames("tiny-llama", "1-neurons"), labels)
+        ledger.save_card(ledger.start_run("label", {}), own)
     assert run(["run", "start", "--features", FEATURES, "--labels-from", "them:model", *flags]) == 0
     (said,) = lines(capsys)
     assert said["skipped"]["no label by them:model"] > 0
     with ledger_of(home) as ledger:
         done = [i for i in WorkQueue(ledger, said["run"]).items() if i.state is ItemState.DONE]
-        assert done
+        assert own.feature in [item.feature for item in done]
         for item in done:
             card = ledger.latest_card(item.feature)
+            if item.feature == own.feature:
+                assert card == own
+                (card,) = (stored.card for stored in ledger.cards_by_id([item.card or ""]))
             assert card is not None
             assert card.explanation is not None
             assert card.explanation.text == f"the word river {item.feature.index}"

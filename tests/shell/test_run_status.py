@@ -20,7 +20,7 @@ from glossator.memory.ledger import Ledger
 from glossator.memory.run_workers import Amount, Ceiling, RunWorkers
 from glossator.memory.work_queue import Ended, WorkQueue
 from glossator.records import ItemState, LlmSpending, RunEvent, RunEventKind, RunState, RunStatus
-from glossator.report.terminal_run import counted, runs_table, score_bars, status_line, watch_view
+from glossator.report.terminal_run import most_frequent, runs_table, score_bars, status_line, watch_view
 from glossator.run_folder import RunFolder
 from glossator.run_status import is_gone, run_status
 from glossator.run_watch import changes, moments
@@ -160,8 +160,8 @@ def test_a_table_of_runs_shows_whole_ids(ledger: Ledger) -> None:
 def test_bars_and_counts() -> None:
     assert score_bars((0,) * 10) == ""
     assert score_bars((0, 1, 0, 0, 0, 0, 0, 0, 80, 40)) == "0 │ ▁      █▄│ 1  (121 scored)"
-    assert counted({"b": 1, "a": 1, "c": 3}) == "3 c; 1 a; 1 b"
-    assert counted({str(i): 1 for i in range(9)}).endswith("and 3 more")
+    assert most_frequent({"b": 1, "a": 1, "c": 3}) == "3 c; 1 a; 1 b"
+    assert most_frequent({str(i): 1 for i in range(9)}).endswith("and 3 more")
 
 
 def test_watching_says_what_changed_and_ends_with_the_run(ledger: Ledger, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glossator.commands.labelling_flags import BudgetFlag
 from glossator.commands.result_output import JsonFlag, note, print_json_line, print_rich, wants_json
 from glossator.commands.settings_flags import with_settings
 
@@ -20,9 +21,6 @@ PlannerFlag = Annotated[
     typer.Option(
         help="Who chooses tools: native (the model's own tool calls), schema (JSON), rules (no model), auto."
     ),
-]
-BudgetFlag = Annotated[
-    str | None, typer.Option(help="What may be spent on LLM calls, such as 2usd, 500calls or 1Mtokens,30min.")
 ]
 ContinueFlag = Annotated[
     str | None, typer.Option("--continue", help="The request to go on from, such as i-3f9a1c204b77.")

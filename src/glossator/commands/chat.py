@@ -10,7 +10,8 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from glossator.commands.ask import BudgetFlag, ContinueFlag, PlannerFlag
+from glossator.commands.ask import ContinueFlag, PlannerFlag
+from glossator.commands.labelling_flags import BudgetFlag
 from glossator.commands.result_output import note, print_rich
 from glossator.commands.settings_flags import with_settings
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glossator.commands.out_folder import out_folder
 from glossator.commands.result_output import JsonFlag, note, print_json_line, wants_json
 from glossator.commands.settings_flags import with_settings
 
@@ -26,7 +27,10 @@ def export_command(
     *,
     effective: EffectiveSettings,
     out: Annotated[
-        Path, typer.Option(help="Folder to write: new, empty, or an earlier export, which is replaced.")
+        Path,
+        typer.Option(
+            help="Folder to write: new, empty, or an earlier export, which is replaced.", callback=out_folder
+        ),
     ],
     features: Annotated[
         str | None, typer.Option(help="Only these features, such as 0-99,812; by default all labelled.")

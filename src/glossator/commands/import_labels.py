@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from glossator.commands.estimate_output import print_estimate
-from glossator.commands.label import label_run, sync_findings, write_results
-from glossator.commands.result_output import JsonFlag, note, print_json_line, print_rich, wants_json
+from glossator.commands.label import label_run, say_results, write_results
+from glossator.commands.labelling_flags import BudgetFlag, EstimateFlag, ResultsFlag, ScoreByFlag
+from glossator.commands.result_output import JsonFlag, note, print_json_line, wants_json
 from glossator.commands.settings_flags import with_settings
 
 if TYPE_CHECKING:
     from glossator.agents.imported_labels import UsableLabels
-    from glossator.records import ImportedLabel
+    from glossator.records import FeatureCard, ImportedLabel
     from glossator.session import Session
     from glossator.settings import EffectiveSettings
 else:
-    EffectiveSettings = ImportedLabel = Session = UsableLabels = Any
+    EffectiveSettings = FeatureCard = ImportedLabel = Session = UsableLabels = Any
 
 
 @with_settings
@@ -38,38 +39,23 @@ def import_command(
     author: Annotated[
         str | None, typer.Option(help="Only labels by this author, such as neuronpedia:gpt-4o-mini.")
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder for report.html and cards.jsonl; by default in the home folder."),
-    ] = None,
+    out: ResultsFlag = None,
     force: Annotated[bool, typer.Option("--force", help="Score again what is already scored.")] = False,
-    budget: Annotated[
-        str | None,
-        typer.Option(help="What may be spent on LLM calls, such as 2usd, 500calls or 1Mtokens,30min."),
-    ] = None,
-    estimate: Annotated[
-        bool, typer.Option("--estimate", help="Say what LLM calls would be made and cost, and make none.")
-    ] = False,
+    budget: BudgetFlag = None,
+    estimate: EstimateFlag = False,
     store_only: Annotated[
         bool,
         typer.Option("--store-only", help="Store the labels and score none now: a run scores them later."),
     ] = False,
-    score_by: Annotated[
-        str | None,
-        typer.Option(
-            help="What the scorer is asked: detection,fuzzing,intruder,simulation,surprisal,generation."
-        ),
-    ] = None,
+    score_by: ScoreByFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Import labels from Neuronpedia's or Delphi's files, and score them like our own."""
     from glossator.errors import SettingsError, UserError, listed
     from glossator.feature_selection import parse_features
-    from glossator.imports.reading import ImportKind, read_labels
-    from glossator.kept_cards import keep_own, own_cards
+    from glossator.imports.reading import ImportKind, other_names, read_labels
     from glossator.labelling_run import LabellingRun
     from glossator.llm_plan import llm_plan
-    from glossator.records import FeatureRef
     from glossator.report.progress import TaskProgress
     from glossator.session import Session as OpenedSession
 
@@ -81,10 +67,16 @@ def import_command(
         raise SettingsError("--estimate needs a model: set --scorer")
     with TaskProgress() as progress, OpenedSession(effective.settings, progress) as session:
         read = read_labels(ImportKind(kind), folder, n_features=session.n_features(), source=source)
+        if said := other_names(read, session.names()):
+            note(f"warning: {said}")
         if author is not None:
             read = _by_author(read, author)
-        wanted = set(parse_features(features, session.n_features())) if features else None
-        chosen = usable(read if wanted is None else [one for one in read if one.feature in wanted])
+        if features:
+            wanted = set(parse_features(features, session.n_features()))
+            read = [one for one in read if one.feature in wanted]
+            if not read:
+                raise UserError(f"no label in {str(folder)!r} is of the features {features}")
+        chosen = usable(read)
         if not chosen.by_feature:
             raise UserError(f"none of the {len(read)} labels in {str(folder)!r} is one that could be scored")
         if store_only:
@@ -98,22 +90,10 @@ def import_command(
         if estimate:
             print_estimate(run.estimate(), run.n_stored, machine=machine)
             return
-        names, ledger = session.names(), session.ledger()
-        asked = [FeatureRef(**names._asdict(), index=i) for i in sorted(chosen.by_feature)]
-        own = own_cards(ledger, asked)
-        cards, stopped = label_run(run, len(chosen.by_feature), progress, machine=machine)
-        if kept := keep_own(ledger, own, cards):
-            note(f"{kept} features keep their own label, which stands as well or better; glossator compare N")
-        results = out or effective.settings.home / "reports"
-        write_results(session, cards, results, index)
-        sync_findings(session)
-    if not machine:
-        from glossator.report.terminal import cards_table
-
-        print_rich(cards_table(cards))
-    note(f"report: {results / 'report.html'}")
-    if stopped is not None:
-        raise stopped
+        labelled = label_run(run, len(chosen.by_feature), progress, machine=machine)
+        _say_kept(session, labelled.cards)
+        report = write_results(session, labelled.cards, out, index)
+    say_results(labelled, report, machine=machine)
 
 
 def _store(session: Session, labels: Mapping[int, ImportedLabel], *, machine: bool) -> None:
@@ -128,13 +108,20 @@ def _store(session: Session, labels: Mapping[int, ImportedLabel], *, machine: bo
         typer.echo(f"{len(labels)} labels by {', '.join(authors)} are stored; none is scored yet")
 
 
+def _say_kept(session: Session, cards: Sequence[FeatureCard]) -> None:
+    """How many features go on being called what we call them."""
+    latest = session.ledger().latest_card
+    if kept := sum(latest(card.feature) != card for card in cards):
+        note(f"{kept} features keep their own label, which stands as well or better; glossator compare N")
+
+
 def usable(read: list[ImportedLabel]) -> UsableLabels:
     """The labels that are labels, one a feature, after saying what was left out."""
     from glossator.agents.imported_labels import usable_labels
 
     chosen = usable_labels(read)
-    authors = sorted({one.author for one in chosen.by_feature.values()})
-    note(f"{len(chosen.by_feature)} of {len(read)} labels are scored, by {', '.join(authors) or 'nobody'}")
+    authors = ", ".join(sorted({one.author for one in chosen.by_feature.values()})) or "nobody"
+    note(f"{len(chosen.by_feature)} of {len(read)} labels are fit to be scored, by {authors}")
     for reason, count in sorted(chosen.rejected.items()):
         note(f"  {count} are no labels: {reason}")
     if chosen.further:

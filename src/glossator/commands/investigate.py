@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glossator.commands.labelling_flags import BudgetFlag
 from glossator.commands.result_output import JsonFlag, note, print_json_line, print_rich, wants_json
 from glossator.commands.settings_flags import with_settings
 
@@ -20,9 +21,6 @@ else:
     EffectiveSettings = Investigated = InvestigationLimits = Session = Any
 
 _FEATURE = re.compile(r"\s*(\d+|[^/\s]+/[^/\s]+/\d+)\s*")
-BudgetFlag = Annotated[
-    str | None, typer.Option(help="What may be spent on LLM calls, such as 2usd, 500calls or 1Mtokens,30min.")
-]
 
 
 @with_settings

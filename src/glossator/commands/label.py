@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from glossator.commands.estimate_output import print_estimate
+from glossator.commands.labelling_flags import (
+    BudgetFlag,
+    CausalFlag,
+    EstimateFlag,
+    ExplainByFlag,
+    LabelAgainFlag,
+    ResultsFlag,
+    SamplesFlag,
+    ScoreByFlag,
+)
 from glossator.commands.result_output import JsonFlag, note, print_rich, wants_json
 from glossator.commands.settings_flags import with_settings
 
@@ -32,35 +42,14 @@ def label_command(
     random: Annotated[
         int | None, typer.Option(min=1, help="So many live features, drawn with --seed, instead.")
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder for report.html and cards.jsonl; by default in the home folder."),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Label again what is already labelled.")] = False,
-    budget: Annotated[
-        str | None,
-        typer.Option(help="What may be spent on LLM calls, such as 2usd, 500calls or 1Mtokens,30min."),
-    ] = None,
-    estimate: Annotated[
-        bool, typer.Option("--estimate", help="Say what LLM calls would be made and cost, and make none.")
-    ] = False,
-    explain_by: Annotated[
-        str | None,
-        typer.Option(help="How the explainer works: one-shot,contrastive,output-centric,refined."),
-    ] = None,
-    score_by: Annotated[
-        str | None,
-        typer.Option(
-            help="What the scorer is asked: detection,fuzzing,intruder,simulation,surprisal,generation."
-        ),
-    ] = None,
-    samples: Annotated[
-        int, typer.Option(min=1, max=20, help="Explanations drawn per method; the best on validate is kept.")
-    ] = 1,
-    causal: Annotated[
-        bool,
-        typer.Option("--causal", help="Turn each feature up and down as well, and say what it causes."),
-    ] = False,
+    out: ResultsFlag = None,
+    force: LabelAgainFlag = False,
+    budget: BudgetFlag = None,
+    estimate: EstimateFlag = False,
+    explain_by: ExplainByFlag = None,
+    score_by: ScoreByFlag = None,
+    samples: SamplesFlag = 1,
+    causal: CausalFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Label features: find out what they mean, score it, store it, and report."""
@@ -88,17 +77,9 @@ def label_command(
         if estimate:
             print_estimate(run.estimate(), run.n_stored, machine=machine)
             return
-        cards, stopped = label_run(run, len(chosen), progress, machine=machine)
-        folder = out or effective.settings.home / "reports"
-        write_results(session, cards, folder, index)
-        sync_findings(session)
-    if not machine:
-        from glossator.report.terminal import cards_table
-
-        print_rich(cards_table(cards))
-    note(f"report: {folder / 'report.html'}")
-    if stopped is not None:
-        raise stopped
+        labelled = label_run(run, len(chosen), progress, machine=machine)
+        report = write_results(session, labelled.cards, out, index)
+    say_results(labelled, report, machine=machine)
 
 
 def _chosen(index: ActivationIndex, features: str | None, random: int | None, seed: int) -> list[int]:
@@ -138,8 +119,10 @@ def label_run(run: LabellingRun, n: int, progress: TaskProgress, *, machine: boo
     return Labelled(cards, None)
 
 
-def write_results(session: Session, cards: list[FeatureCard], folder: Path, index: ActivationIndex) -> None:
-    """Write `report.html` and `cards.jsonl`."""
+def write_results(
+    session: Session, cards: list[FeatureCard], out: Path | None, index: ActivationIndex
+) -> Path:
+    """Write `report.html` and `cards.jsonl`, and have the cards found by search; returns the report."""
     from datetime import UTC, datetime
 
     from glossator.comparison import compare_cards
@@ -152,13 +135,16 @@ def write_results(session: Session, cards: list[FeatureCard], folder: Path, inde
     evidence = session.ledger().evidence
     compared = [compare_cards([c], evidence, seed=settings.seed) for c in cards if c.candidates]
     context = report_context(cards, settings, tokens=tokens, created=datetime.now(UTC))
+    folder = out or settings.home / "reports"
     write_report(folder / "report.html", cards, context, compared)
     lines = "".join(card_json_line(card) + "\n" for card in cards)
     with written_atomically(folder / "cards.jsonl") as file:
         file.write(lines.encode())
+    _sync_findings(session)
+    return folder / "report.html"
 
 
-def sync_findings(session: Session) -> None:
+def _sync_findings(session: Session) -> None:
     """Bring the search index up to the ledger; where that fails, say so and go on."""
     from glossator.errors import StorageError
 
@@ -166,3 +152,14 @@ def sync_findings(session: Session) -> None:
         session.findings().sync(session.ledger())
     except StorageError as error:  # derived: the next search brings it up to the ledger
         note(f"the labels are stored; the search index was not brought up to date: {error}")
+
+
+def say_results(labelled: Labelled, report: Path, *, machine: bool) -> None:
+    """Print what came out, where no machine reads it, and where the report is; raises what stopped it."""
+    if not machine:
+        from glossator.report.terminal import cards_table
+
+        print_rich(cards_table(labelled.cards))
+    note(f"report: {report}")
+    if labelled.stopped is not None:
+        raise labelled.stopped

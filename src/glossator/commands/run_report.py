@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glossator.commands.out_folder import out_folder
 from glossator.commands.result_output import note
 from glossator.commands.run_control import Identity
 from glossator.commands.settings_flags import with_settings
@@ -27,7 +28,10 @@ def report_command(
     *,
     effective: EffectiveSettings,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for report.html and report.md; by default the run's own.")
+        Path | None,
+        typer.Option(
+            help="Folder for report.html and report.md; by default the run's own.", callback=out_folder
+        ),
     ] = None,
     compare: Annotated[
         str | None,
@@ -43,6 +47,7 @@ def report_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one line of JSON.")] = False,
 ) -> None:
     """Report what a run came to, at any time: coverage, scores, what holds, what is odd, the bill."""
+    from glossator.exports.staged_folder import refuse_foreign
     from glossator.memory.labelling_runs import LabellingRunStore
     from glossator.run_folder import RunFolder
     from glossator.run_launch import find_run
@@ -57,6 +62,8 @@ def report_command(
         earlier = find_run(store, compare) if compare else ""
         settings: Settings = run_settings(store.plan(run), effective)
     folder = out or RunFolder.of(effective.settings.home, run).path
+    if kind is not None:
+        refuse_foreign(folder / str(kind))  # before the report is written
     with OpenedSession(settings) as session:
         report = run_report(session, run, earlier)
         lines = write_report_files(report, folder)

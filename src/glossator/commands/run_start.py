@@ -7,6 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glossator.commands.labelling_flags import (
+    CausalFlag,
+    ExplainByFlag,
+    LabelAgainFlag,
+    SamplesFlag,
+    ScoreByFlag,
+)
 from glossator.commands.result_output import JsonFlag, note, print_json_line, wants_json
 from glossator.commands.settings_flags import with_settings
 
@@ -56,22 +63,10 @@ def start_command(
             help="What to do when the budget will not pay for all: fewer features, or cheaper ones."
         ),
     ] = "fewer",
-    explain_by: Annotated[
-        str | None,
-        typer.Option(help="How the explainer works: one-shot,contrastive,output-centric,refined."),
-    ] = None,
-    score_by: Annotated[
-        str | None,
-        typer.Option(
-            help="What the scorer is asked: detection,fuzzing,intruder,simulation,surprisal,generation."
-        ),
-    ] = None,
-    samples: Annotated[
-        int, typer.Option(min=1, max=20, help="Explanations drawn per method; the best on validate is kept.")
-    ] = 1,
-    causal: Annotated[
-        bool, typer.Option("--causal", help="Turn each feature up and down as well, and say what it causes.")
-    ] = False,
+    explain_by: ExplainByFlag = None,
+    score_by: ScoreByFlag = None,
+    samples: SamplesFlag = 1,
+    causal: CausalFlag = False,
     notify: Annotated[str, typer.Option(metavar="CMD", help=NOTIFY_HELP, show_default=False)] = "",
     labels_from: Annotated[
         str,
@@ -81,7 +76,7 @@ def start_command(
             show_default=False,
         ),
     ] = "",
-    force: Annotated[bool, typer.Option("--force", help="Label again what is already labelled.")] = False,
+    force: LabelAgainFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Order a labelling run over many features, and start it."""

@@ -21,6 +21,7 @@ from glossator.errors import ImportedFileError, UserError, listed
 from glossator.records import ClaimedScore, ImportedLabel
 
 ORIGIN = "delphi"
+_CACHED = re.compile(r"[0-9]{1,12}_([0-9]{1,12})\.safetensors")
 _LATENT = re.compile(r"(.+)_latent([0-9]{1,12})\.txt")
 
 
@@ -38,6 +39,7 @@ class _Settings(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
+    model: str | None = None
     explainer_model: str | None = None
 
 
@@ -63,7 +65,8 @@ def read_delphi(folder: Path, source: str | None = None) -> Iterator[ImportedLab
         UserError: there are no explanations, or several hookpoints and none was chosen.
     """
     latents = _latents(folder, source)
-    author = _author(folder / "run_config.json")
+    settings = _settings(folder / "run_config.json")
+    author = f"{ORIGIN}:{settings.explainer_model}" if settings.explainer_model else ORIGIN
     scorers = _scorers(folder / "scores")
     for latent in latents:
         stem = f"{latent.hookpoint}_latent{latent.number}".replace("/", "--")
@@ -72,7 +75,8 @@ def read_delphi(folder: Path, source: str | None = None) -> Iterator[ImportedLab
             feature=latent.number,
             text=_parsed(latent.path),
             author=author,
-            type_name=latent.hookpoint,
+            model=settings.model or "",
+            place=latent.hookpoint,
             claimed=tuple(_claimed(scorer, path) for scorer, path in found if path.is_file()),
             source=str(latent.path.relative_to(folder)),
         )
@@ -97,15 +101,25 @@ def _latents(folder: Path, source: str | None) -> list[_Latent]:
     return sorted(one for one in latents if source in (None, one.hookpoint))
 
 
-def _author(settings: Path) -> str:
-    """Delphi, and its explaining model where the run's settings name it."""
-    if not settings.is_file():
-        return ORIGIN
+def delphi_width(folder: Path, hookpoint: str) -> int | None:
+    """How many latents the dictionary has, as far as the run's cache is there and says it.
+
+    Its files are named `FIRST_LAST.safetensors` and cover all latents (`latents/cache.py:323-384`).
+    """
+    place = folder / "latents" / hookpoint
+    names = (entry.name for entry in os.scandir(place)) if place.is_dir() else ()
+    last = [int(m[1]) for name in names if (m := _CACHED.fullmatch(name))]
+    return max(last) + 1 if last else None
+
+
+def _settings(path: Path) -> _Settings:
+    """What the run's settings say, where they are there."""
+    if not path.is_file():
+        return _Settings()
     try:
-        model = _Settings.model_validate_json(settings.read_bytes()).explainer_model
+        return _Settings.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise _damaged(settings, error) from error
-    return f"{ORIGIN}:{model}" if model else ORIGIN
+        raise _damaged(path, error) from error
 
 
 def _scorers(scores: Path) -> list[str]:

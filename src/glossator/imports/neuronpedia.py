@@ -88,6 +88,8 @@ def read_neuronpedia(folder: Path, source: str | None = None) -> Iterator[Import
             text=row.description,
             author=f"{ORIGIN}:{row.explanationModelName}" if row.explanationModelName else ORIGIN,
             type_name=row.typeName or "",
+            model=row.modelId or "",
+            place=row.layer or "",
             claimed=tuple(claimed.get(row.id or "", ())),
             source=str(line.path.relative_to(root)),
         )

@@ -35,6 +35,10 @@ class ImportedLabel(Record):
     """Who wrote it: where it is from, a colon, and the model if that is known: `neuronpedia:gpt-4o-mini`."""
     type_name: str = ""
     """How it was written, in their words: `np_max-act-logits`; empty where they do not say."""
+    model: str = ""
+    """The model whose feature it is of, as the files call it; empty where they do not say."""
+    place: str = ""
+    """The dictionary or site, as they call it: `6-res-jb`, `layers.6.mlp`; empty where they do not say."""
     claimed: tuple[ClaimedScore, ...] = ()
     """The scores that came with it."""
     source: str

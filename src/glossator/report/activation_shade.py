@@ -80,11 +80,15 @@ _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 def sparkline(counts: Sequence[int]) -> str:
     """`counts` as block characters on a logarithmic scale; any count above zero is seen."""
-    top = max(counts, default=0)
-    if top <= 0:
+    return block_bars([math.log1p(max(n, 0)) for n in counts])
+
+
+def block_bars(values: Sequence[float]) -> str:
+    """Bars in characters; what is 0 is a space, what is not is seen; empty without anything above 0."""
+    tallest = max(values, default=0)
+    if tallest <= 0:
         return ""
-    levels = (0 if n <= 0 else max(1, round(8 * math.log1p(n) / math.log1p(top))) for n in counts)
-    return "".join(_EIGHTHS[level] for level in levels)
+    return "".join(_EIGHTHS[0 if v <= 0 else max(1, round(8 * v / tallest))] for v in values)
 
 
 def occupied(card: FeatureCard) -> tuple[tuple[float, ...], tuple[int, ...]]:

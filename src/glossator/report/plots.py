@@ -98,23 +98,28 @@ def histogram(card: FeatureCard) -> Histogram | None:
     edges, counts = occupied(card)
     if not counts:
         return None
-    tallest = math.log1p(max(counts))
-    step = _HISTOGRAM_WIDTH / len(counts)
-    bars: list[Bar] = []
-    for i, (n, left, right) in enumerate(zip(counts, edges, edges[1:], strict=False)):
-        height = _HISTOGRAM_HEIGHT * math.log1p(n) / tallest
-        words = f"{activation_words(left)} to {activation_words(right)}: {count(n)} firings"
-        bars.append(
-            Bar(
-                round(i * step, 2),
-                round(_HISTOGRAM_HEIGHT - height, 2),
-                round(step - 1, 2),
-                round(height, 2),
-                words,
-            )
-        )
+    words = [
+        f"{activation_words(left)} to {activation_words(right)}: {count(n)} firings"
+        for n, left, right in zip(counts, edges, edges[1:], strict=False)
+    ]
+    bars = bars_of([math.log1p(n) for n in counts], words, _HISTOGRAM_WIDTH, _HISTOGRAM_HEIGHT)
     joined = " ".join(f"{edge:.4g}" for edge in edges)
-    return Histogram(tuple(bars), joined, activation_words(edges[0]), activation_words(edges[-1]))
+    return Histogram(bars, joined, activation_words(edges[0]), activation_words(edges[-1]))
+
+
+def bars_of(values: Sequence[float], words: Sequence[str], width: float, height: float) -> tuple[Bar, ...]:
+    """Bars side by side over the whole width, the tallest of the whole height; something is above 0."""
+    step, tallest = width / len(values), max(values)
+    return tuple(
+        Bar(
+            round(i * step, 2),
+            round(height * (1 - value / tallest), 2),
+            round(max(step - 1, 0.5), 2),
+            round(height * value / tallest, 2),
+            said,
+        )
+        for i, (value, said) in enumerate(zip(values, words, strict=True))
+    )
 
 
 def _whisker(name: str, value: float, interval: Interval | None, *, is_baseline: bool) -> Whisker:

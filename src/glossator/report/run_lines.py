@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from glossator.records import RunReport
+from glossator.report.progress import duration_words
 from glossator.report.run_document import counted
-from glossator.report.run_outcome_sections import duration_words, spending_words
+from glossator.report.run_outcome_sections import spending_words
 from glossator.report.run_score_sections import question_title
 from glossator.report.wording import count, number, signed_words, usd_words, value_words
 

@@ -15,7 +15,11 @@ from glossator.report.run_page import run_document
 from glossator.report.token_marks import safe_text
 
 _SIGNS = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
-_LINK = re.compile(r"(?i)\b(https?|ftp|mailto|www)(?=[:.])")
+_BLOCK = re.compile(r"^(\d{0,9})([.)+=-])(?=[\s=-]|$)")
+"""Where a line so begins, it is a list, a rule or a heading."""
+_LINK = re.compile(r"(?i)(?=://)|(?<=www)(?=\.)|(?<=@)(?=[\w.+-])|(?<=#)(?=\d)|(?<=\bgh)(?=-\d)")
+"""Where GitHub would see an address, somebody's name or an issue's number, escaped or not: after
+https://github.github.com/gfm/#autolinks-extension- and what it makes of text afterwards."""
 _BREAK = "\u200b"
 """Of no width: keeps what looks like an address from being made a link."""
 
@@ -37,8 +41,8 @@ def run_report_markdown(report: RunReport) -> str:
 
 def plain(text: str) -> str:
     """`text` with whatever Markdown or HTML would read as markup written out; on one line."""
-    escaped = _SIGNS.sub(r"\\\1", safe_text(text))
-    return _LINK.sub(lambda m: m[0] + _BREAK, " ".join(escaped.split()))
+    escaped = _SIGNS.sub(r"\\\1", " ".join(safe_text(text).split()))
+    return _LINK.sub(_BREAK, _BLOCK.sub(r"\1\\\2", escaped))
 
 
 def _section(section: Section) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from glossator.records import Estimate, RunCoverage, RunReport
+from glossator.report.progress import duration_words
 from glossator.report.run_document import (
     Cell,
     CellKind,
@@ -123,14 +124,6 @@ def money_cell(estimate: Estimate) -> Cell:
     if estimate.value is not None and estimate.interval is not None:
         words += f" [{usd_words(estimate.interval.low)}, {usd_words(estimate.interval.high)}]"
     return Cell(words, CellKind.NUMBER, f"n = {count(estimate.n)}")
-
-
-def duration_words(seconds: float) -> str:
-    """`7 h 30 min`, `12 min`, `40 s`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
 def _history_lead(report: RunReport) -> tuple[str, ...]:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from glossator.records import PacePoint, ScoreDistribution
-from glossator.report.plots import Bar
+from glossator.report.activation_shade import block_bars
+from glossator.report.plot_scales import Scale
+from glossator.report.plots import Bar, bars_of
 from glossator.report.wording import chance, count, number, value_words
 
 _WIDTH, _HEIGHT = 320.0, 84.0
 _PACE_WIDTH, _PACE_HEIGHT = 720.0, 110.0
-_BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 class Mark(NamedTuple):
@@ -67,19 +68,18 @@ class PacePlot(NamedTuple):
 
 def score_plot(distribution: ScoreDistribution, title: str, against: str) -> ScorePlot | None:
     """The drawing of a distribution; None where nothing was measured."""
-    total, tallest = sum(distribution.bins), max(distribution.bins, default=0)
-    if not total:
+    if not any(distribution.bins):
         return None
-    bars = _bars(distribution, tallest)
-    marks = _marks(distribution)
+    axis = Scale(distribution.low, distribution.high, 0.0, _WIDTH)
+    marks = _marks(distribution, axis)
     level = chance(distribution.question.metric)
     words = "; ".join(m.words for m in marks)
     return ScorePlot(
         title=title,
         against=against,
-        bars=bars,
+        bars=_bars(distribution),
         marks=marks,
-        chance=None if level is None else _place(level, distribution),
+        chance=None if level is None else axis.at(level),
         low=number(distribution.low, 0).replace("-", "−"),
         high=number(distribution.high, 0),
         words=f"{title}, {against}: {words}",
@@ -92,53 +92,26 @@ def pace_plot(points: Sequence[PacePoint]) -> PacePlot | None:
     if not points:
         return None
     rates = [p.features / p.minutes for p in points]
-    tallest, step = max(rates), _PACE_WIDTH / len(points)
-    bars = tuple(
-        Bar(
-            round(i * step, 2),
-            round(_PACE_HEIGHT * (1 - rate / tallest), 2),
-            round(max(step - 1, 0.5), 2),
-            round(_PACE_HEIGHT * rate / tallest, 2),
-            f"{_clock(p.at)}: {count(p.features)} features in {number(p.minutes, 1)} minutes",
-        )
-        for i, (p, rate) in enumerate(zip(points, rates, strict=True))
-    )
-    most = f"{number(tallest, 1)} features a minute"
+    words = [
+        f"{_clock(p.at)}: {count(p.features)} features in {number(p.minutes, 1)} minutes" for p in points
+    ]
+    bars = bars_of(rates, words, _PACE_WIDTH, _PACE_HEIGHT)
+    most = f"{number(max(rates), 1)} features a minute"
     span = f"{_clock(points[0].at)} to {_clock(points[-1].at)} UTC"
-    ticks = _pace_ticks(points, step)
+    ticks = _pace_ticks(points)
     return PacePlot(bars, ticks, most, f"Features ended, {span}; at most {most}", block_bars(rates))
 
 
-def block_bars(values: Sequence[float]) -> str:
-    """Bars in characters; what is 0 is a space, what is not is seen."""
-    tallest = max(values, default=0)
-    if tallest <= 0:
-        return ""
-    heights = [0 if v <= 0 else max(1, round(v / tallest * len(_BLOCKS))) for v in values]
-    return "".join(" " if h == 0 else _BLOCKS[h - 1] for h in heights)
-
-
-def _bars(distribution: ScoreDistribution, tallest: int) -> tuple[Bar, ...]:
+def _bars(distribution: ScoreDistribution) -> tuple[Bar, ...]:
     n, span = len(distribution.bins), distribution.high - distribution.low
-    step = _WIDTH / n
-    bars: list[Bar] = []
+    words: list[str] = []
     for i, held in enumerate(distribution.bins):
-        height = _HEIGHT * held / tallest
         left, right = (distribution.low + span * (i + k) / n for k in (0, 1))
-        words = f"{number(left)} to {number(right)}: {count(held)} features"
-        bars.append(
-            Bar(
-                round(i * step, 2),
-                round(_HEIGHT - height, 2),
-                round(step - 1, 2),
-                round(height, 2),
-                words,
-            )
-        )
-    return tuple(bars)
+        words.append(f"{number(left)} to {number(right)}: {count(held)} features")
+    return bars_of([float(n) for n in distribution.bins], words, _WIDTH, _HEIGHT)
 
 
-def _marks(distribution: ScoreDistribution) -> tuple[Mark, ...]:
+def _marks(distribution: ScoreDistribution, axis: Scale) -> tuple[Mark, ...]:
     """The median first, then those of the baselines."""
     named = [("median", distribution.median, False)]
     named += [(b.name, b.median, True) for b in distribution.baselines]
@@ -149,23 +122,18 @@ def _marks(distribution: ScoreDistribution) -> tuple[Mark, ...]:
         ends = estimate.interval
         low, high = (ends.low, ends.high) if ends else (estimate.value, estimate.value)
         words = f"{name} {value_words(estimate.value, ends)}, n = {count(estimate.n)}"
-        at, left, right = (_place(v, distribution) for v in (estimate.value, low, high))
+        at, left, right = (axis.at(v) for v in (estimate.value, low, high))
         marks.append(Mark(name, at, left, right, words, is_baseline))
     return tuple(marks)
 
 
-def _place(value: float, distribution: ScoreDistribution) -> float:
-    share = (value - distribution.low) / (distribution.high - distribution.low)
-    return round(_WIDTH * min(max(share, 0.0), 1.0), 2)
-
-
-def _pace_ticks(points: Sequence[PacePoint], step: float) -> tuple[PaceTick, ...]:
+def _pace_ticks(points: Sequence[PacePoint]) -> tuple[PaceTick, ...]:
     if len(points) < 3:
         return (PaceTick(0.0, _clock(points[0].at), "start"),)
     middle = len(points) // 2
     return (
         PaceTick(0.0, _clock(points[0].at), "start"),
-        PaceTick(round(middle * step, 2), _clock(points[middle].at), "middle"),
+        PaceTick(round(_PACE_WIDTH * middle / len(points), 2), _clock(points[middle].at), "middle"),
         PaceTick(_PACE_WIDTH, _clock(points[-1].at), "end"),
     )
 

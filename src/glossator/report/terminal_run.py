@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from glossator.records import RunEventKind, RunState, RunStatus, StoredRunEvent
+from glossator.report.activation_shade import block_bars
 from glossator.report.progress import duration_words, rate_words
 from glossator.report.token_marks import safe_text
 from glossator.report.wording import usd_words
@@ -24,7 +25,6 @@ _STATE = {
     RunState.STOPPED: "red",
     RunState.FINISHED: "bold green",
 }
-_BARS = " ▁▂▃▄▅▆▇█"
 _REASONS = 6
 _QUIET = (RunEventKind.WORKER_STARTED, RunEventKind.WORKER_ENDED)
 
@@ -125,11 +125,11 @@ def _facts(status: RunStatus) -> Table:
         ("pace", _pace(status)),
         ("spent", spent_words(status)),
         ("until", status.until),
-        ("verdicts", counted(status.verdicts)),
+        ("verdicts", most_frequent(status.verdicts)),
         ("scores", score_bars(status.score_deciles)),
-        ("failures", counted(status.failures)),
-        ("skipped", counted(status.skipped)),
-        ("unscored", counted(status.unscored)),
+        ("failures", most_frequent(status.failures)),
+        ("skipped", most_frequent(status.skipped)),
+        ("unscored", most_frequent(status.unscored)),
     ]  # fmt: skip
     for name, words in rows:
         if words:
@@ -137,7 +137,7 @@ def _facts(status: RunStatus) -> Table:
     return table
 
 
-def counted(counts: Mapping[str, int]) -> str:
+def most_frequent(counts: Mapping[str, int]) -> str:
     """Reasons with their numbers, the most frequent first."""
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     shown = [f"{n:,} {reason}" for reason, n in ordered[:_REASONS]]
@@ -146,11 +146,8 @@ def counted(counts: Mapping[str, int]) -> str:
 
 def score_bars(deciles: Sequence[int]) -> str:
     """How scores from 0 to 1 are distributed, as ten bars; empty before the first."""
-    most = max(deciles, default=0)
-    if not most:
-        return ""
-    bars = "".join(_BARS[0 if not n else max(1, round(n / most * 8))] for n in deciles)
-    return f"0 │{bars}│ 1  ({sum(deciles):,} scored)"
+    bars = block_bars([float(n) for n in deciles])
+    return bars and f"0 │{bars}│ 1  ({sum(deciles):,} scored)"
 
 
 def _workers(status: RunStatus) -> Table:
