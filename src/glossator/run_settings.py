@@ -28,7 +28,11 @@ def stored_settings(settings: Settings) -> dict[str, JsonValue]:
     a password or a key."""
     text = settings.model_dump_json(exclude_none=True, exclude=_NEVER_STORED)
     plain: dict[str, JsonValue] = json.loads(text)
-    return {k: v for k, v in plain.items() if not (isinstance(v, str) and without_credentials(v) != v)}
+    return {k: v for k, v in plain.items() if not (isinstance(v, str) and _holds_credentials(v))}
+
+
+def _holds_credentials(value: str) -> bool:
+    return "://" in value and without_credentials(value) != value
 
 
 def run_settings(plan: RunPlan, here: EffectiveSettings) -> Settings:

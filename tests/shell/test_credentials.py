@@ -65,6 +65,8 @@ def test_a_plan_holds_no_database_at_all(url: str) -> None:
     assert "ledger_url" not in stored
     assert "chroma_url" not in stored
     assert stored["base_url"] == "http://h/v1"
+    path = settings.model_copy(update={"corpus": "/texts//me@home.txt"})
+    assert stored_settings(path)["corpus"] == "/texts//me@home.txt"
     keyed = settings.model_copy(update={"base_url": "http://h/v1?key=sesame"})
     assert "base_url" not in stored_settings(keyed)
 
