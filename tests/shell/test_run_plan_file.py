@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -156,7 +156,7 @@ def test_the_workers_of_a_plan_may_live_on_a_cluster(
     joined: list[str | None] = []
 
     @contextmanager
-    def placement_on(ray: str | None, session: Session) -> Iterator[None]:
+    def placement_on(ray: str | None, session: Session) -> Generator[None]:
         joined.append(ray)
         yield
 
