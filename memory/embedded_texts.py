@@ -19,7 +19,7 @@ from chromadb.config import Settings as ChromaSettings
 from chromadb.errors import ChromaError, NotFoundError
 from jaxtyping import Float
 
-from glossator.errors import CorruptFileError, StorageError
+from glossator.errors import CorruptFileError, StorageError, without_credentials
 
 _BATCH = 256
 Item = TypeVar("Item")
@@ -154,7 +154,7 @@ def server_client(url: str) -> Any:
     """A client of the Chroma server at `url`; raises `StorageError` if it does not answer."""
     parts = urlsplit(url)
     secure = parts.scheme == "https"
-    with chroma_errors(url):
+    with chroma_errors(without_credentials(url)):
         return chromadb.HttpClient(
             host=parts.hostname or "",
             port=parts.port or (443 if secure else 80),

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from glossator.errors import without_credentials
 from glossator.memory.embedded_texts import (
     EmbeddedTexts,
     FoundText,
@@ -105,7 +106,7 @@ class FindingsIndex:
     @classmethod
     def connect(cls, url: str, embedder: TextEmbedder) -> FindingsIndex:
         """The index on the Chroma server at `url`; raises `StorageError` if it does not answer."""
-        return cls(server_client(url), embedder, url, None)
+        return cls(server_client(url), embedder, without_credentials(url), None)
 
     def close(self) -> None:
         """Seal the index and let other processes in."""
@@ -195,7 +196,7 @@ class FindingsIndex:
 def server_answers(url: str) -> None:
     """Ask the Chroma server at `url` for a sign of life; raises `StorageError` if there is none."""
     client = server_client(url)
-    with chroma_errors(url):
+    with chroma_errors(without_credentials(url)):
         client.heartbeat()
     client.close()
 

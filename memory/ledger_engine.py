@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event, exc, func, inspect, select
 from sqlalchemy.engine import URL, make_url
 
-from glossator.errors import BusyError, MissingExtraError, SettingsError, StorageError
+from glossator.errors import BusyError, MissingExtraError, SettingsError, StorageError, without_credentials
 from glossator.memory.ledger_faults import BUSY_SECONDS, corrupt, storage_errors
 from glossator.memory.ledger_tables import ADDED_IN, SCHEMA_VERSION, SchemaRow, Table
 from glossator.memory.open_databases import OPENING, is_open_here, keep_in_mind
@@ -66,9 +66,10 @@ def open_server(url: str) -> Server:
     """
     try:
         parsed = make_url(url)
-    except exc.ArgumentError as error:
-        raise SettingsError(f"ledger_url {url!r} is not a database URL: {error}") from error
-    name = parsed.render_as_string(hide_password=True)
+    except (exc.ArgumentError, ValueError) as error:
+        shown = without_credentials(url, marked=True)
+        raise SettingsError(f"ledger_url {shown!r} is not a database URL: {error}") from error
+    name = without_credentials(parsed.render_as_string(hide_password=True), marked=True)
     if parsed.get_backend_name() != "postgresql":
         raise SettingsError(
             f"ledger_url {name!r} is not supported: give a file, sqlite:///FILE or postgresql://…"

@@ -64,7 +64,7 @@ class Ended(NamedTuple):
     reason: str = ""
     """Why it failed or was skipped."""
     retryable: bool = False
-    """Whether trying again could help."""
+    """Whether trying again could help: of one that is done, because answers of its card are missing."""
     value: float | None = None
     """Its headline score."""
     verdict: str = ""
@@ -213,7 +213,8 @@ class WorkQueue:
     def _free(self, connection: Connection, work_key: str, page: Sequence[_Next]) -> list[_Next]:
         """Those of `page` that no other run has in work; what another run has done is skipped on the way."""
         items = WorkItemRow
-        query = select(items.feature, items.state, items.card, items.run, items.worker).where(
+        columns = (items.feature, items.state, items.card, items.run, items.worker, items.retryable)
+        query = select(*columns).where(
             items.work_key == work_key,
             items.feature.in_([r.feature for r in page]),
             items.run != self._run,
@@ -221,7 +222,8 @@ class WorkQueue:
             items.state.in_([ItemState.LEASED.value, ItemState.DONE.value]),
         )
         elsewhere = connection.execute(query).all()
-        ended = (r for r in elsewhere if r.state == ItemState.DONE.value)
+        # One whose card lacks answers is worth doing again, as it was when this run was planned.
+        ended = (r for r in elsewhere if r.state == ItemState.DONE.value and not r.retryable)
         done = {r.feature: _Made(r.run, r.card) for r in ended if r.card is not None}
         leased = [r for r in elsewhere if r.state == ItemState.LEASED.value]
         living = self._living(connection, {r.worker for r in leased}) if leased else set[str]()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import uuid
 from collections.abc import Generator
 from pathlib import Path
 from typing import BinaryIO
@@ -19,10 +20,12 @@ PARTIAL = ".tmp"
 def written_atomically(path: Path) -> Generator[BinaryIO]:
     """A stream whose content stands at `path` once the block ends without an error, and not before.
 
+    Of several at once the last to end stands, whole: each writes under a name of its own.
+
     Raises:
         StorageError: the disk is full or cannot be written; what stood at `path` is untouched.
     """
-    partial = path.with_name(path.name + PARTIAL)
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
     try:
         try:
             with partial.open("wb") as stream:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from glossator.errors import ModelAccessError
+from glossator.errors import ModelAccessError, without_credentials
 
 VLLM = "vllm"
 """Runs the model in this process."""
@@ -69,8 +69,9 @@ class ModelSpec:
 
     @property
     def first_url(self) -> str | None:
-        """What tells its answers apart from others': more URLs of the same model change none."""
-        return self.urls[0] if self.urls else None
+        """What tells its answers apart from others': more URLs of the same model change none, nor does a
+        password."""
+        return without_credentials(self.urls[0]) if self.urls else None
 
     def __str__(self) -> str:
         return f"{self.provider}:{self.name}" if self.provider else self.name
@@ -80,16 +81,12 @@ def _urls(text: str) -> list[str]:
     urls = [url.strip().rstrip("/") for url in text.split(",")]
     for url in urls:
         if not re.match(r"https?://[^/\s]", url) or re.search(r"\s", url):
+            shown, given = without_credentials(url), without_credentials(text)
             raise ModelAccessError(
-                f"the URL {_shown(url)!r} of --base-url {_shown(text)!r} is none: write http://HOST:PORT/v1, "
-                "several joined by commas"
+                f"the URL {shown!r} of --base-url {given!r} is none: write http://HOST:PORT/v1, several "
+                "joined by commas"
             )
     return list(dict.fromkeys(urls))
-
-
-def _shown(url: str) -> str:
-    """Without a user and password in it."""
-    return re.sub(r"//[^/@,]*@", "//", url)
 
 
 def _unreadable(text: str, provider: str) -> str:

@@ -14,8 +14,10 @@ from glossator.agents.llm_calls.langchain_endpoint import Connection, LangChainE
 from glossator.agents.llm_calls.model_spec import BEHIND_URL, VLLM, ModelSpec
 from glossator.agents.llm_calls.openai_chat import OPENAI_URL, LoopChat, open_chat
 from glossator.agents.llm_calls.pooled_endpoint import PooledEndpoint
+from glossator.agents.llm_calls.provider_variables import provider_variables
+from glossator.agents.llm_calls.redaction import secrets_in
 from glossator.agents.llm_calls.request_form import RequestForm
-from glossator.errors import MissingExtraError, ModelAccessError
+from glossator.errors import MissingExtraError, ModelAccessError, without_credentials
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -52,11 +54,6 @@ def open_endpoints(models: Mapping[Role, ModelSpec], *, timeout: float) -> Mappi
     """One endpoint per role; roles with the same model share one."""
     opened = {spec: open_endpoint(spec, timeout=timeout) for spec in dict.fromkeys(models.values())}
     return {role: opened[spec] for role, spec in models.items()}
-
-
-def without_credentials(url: str) -> str:
-    """`url` (or several joined by commas) without a user and password in it."""
-    return re.sub(r"//[^/@,]*@", "//", url)
 
 
 def _behind_url(spec: ModelSpec, url: str, timeout: float) -> LangChainEndpoint:
@@ -108,9 +105,8 @@ def _provider(spec: ModelSpec, timeout: float) -> LangChainEndpoint:
             made[wanted] = _provider_chat(spec, timeout, *wanted)
         return made[wanted]
 
-    variable = f"{spec.provider.split('_')[0].upper()}_API_KEY"
-    secrets = tuple(v for k, v in os.environ.items() if k.endswith(("_API_KEY", "_TOKEN")) and len(v) > 7)
-    addressee = Addressee(spec.name, spec.provider, f"set {variable}", secrets)
+    secrets = secrets_in(os.environ)
+    addressee = Addressee(spec.name, spec.provider, f"set {provider_variables(spec.provider).key}", secrets)
     if isinstance(plain, BaseChatOpenAI):
         connection = Connection(lambda _: plain, addressee, str(spec))
         return LangChainEndpoint(connection, RequestForm.hosted(), timeout=timeout)
@@ -135,5 +131,5 @@ def _provider_chat(
             f"the model {str(spec)!r} needs a package that is not installed: pip install {package}"
         ) from exc
     except Exception as exc:  # each provider's package has errors of its own for a missing key
-        text = Addressee(spec.name, spec.provider, "").safe(str(exc))
+        text = Addressee(spec.name, spec.provider, "", secrets_in(os.environ)).safe(str(exc))
         raise ModelAccessError(f"the model {str(spec)!r} cannot be opened: {text}") from exc

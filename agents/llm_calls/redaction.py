@@ -13,7 +13,8 @@ _SHAPES = (
     re.compile(
         r"(?i)(?P<kept>(?:api[-_ ]?key|authorization|token|secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;}]{6,}"
     ),
-    re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
+    re.compile(r"(?i)(?P<kept>\b(?:passw(?:or)?d|pwd)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;}&]+"),
+    re.compile(r"(?<=://)[^/\s:@]+:\S+(?=@)"),
 )
 _HIDDEN = "[hidden]"
 
@@ -24,9 +25,14 @@ def without_secrets(text: str, environment: Mapping[str, str], *, longest: int =
     Replaced are the values (8 characters and more) of variables in `environment` whose names look like
     those of keys, and whatever has the shape of a key: `sk-…`, `Bearer …`, `api_key=…`, `://user:password@`.
     """
-    values = {v for name, v in environment.items() if _KEY_NAME.search(name) and len(v.strip()) >= _SHORTEST}
-    for value in sorted(values, key=len, reverse=True):
+    for value in secrets_in(environment):
         text = text.replace(value, _HIDDEN).replace(value.strip(), _HIDDEN)
     for shape in _SHAPES:
         text = shape.sub(r"\g<kept>" + _HIDDEN if "kept" in shape.groupindex else _HIDDEN, text)
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def secrets_in(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Values (8 characters and more) of variables whose names look like those of keys, the longest first."""
+    values = {v for name, v in environment.items() if _KEY_NAME.search(name) and len(v.strip()) >= _SHORTEST}
+    return tuple(sorted(values, key=len, reverse=True))

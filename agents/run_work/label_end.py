@@ -15,13 +15,13 @@ def ended_with(lease: Lease, variant: int, made: LabelledFeature) -> Ended:
     A card with some answers unscored is worth keeping: it says how many, and why.
     """
     card = made.card
-    spent = card.spending
-    if (failures := _endpoint_failures(card)) and not _is_read_by_a_model(card):
+    spent, failures = card.spending, _endpoint_failures(card)
+    if failures and not _is_read_by_a_model(card):
         reason = f"no answer that counts: {', '.join(failures)}"
         return Ended(lease, ItemState.FAILED, variant=variant, reason=reason, retryable=True, spending=spent)
     return Ended(
         lease, ItemState.DONE, card, made.evidence, variant=variant, value=headline_value(card),
-        verdict=card.verdict.kind.value, spending=spent,
+        verdict=card.verdict.kind.value, spending=spent, retryable=bool(failures),
     )  # fmt: skip
 
 

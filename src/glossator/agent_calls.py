@@ -9,7 +9,7 @@ from glossator.agents.llm_calls.budget import Budget, Limits
 from glossator.agents.llm_calls.chat import ChatEndpoint, Role
 from glossator.agents.llm_calls.model_spec import ModelSpec
 from glossator.errors import SettingsError
-from glossator.llm_roles import role_models
+from glossator.llm_roles import agent_role_models, work_of
 from glossator.session import Session
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class AgentModels(NamedTuple):
 
     def work(self) -> dict[str, object]:
         """What decides the answers, for work keys."""
-        return {role.value: [str(spec), spec.first_url] for role, spec in self.models.items()}
+        return dict(work_of(self.models, self.models))
 
 
 def agent_models(
@@ -55,7 +55,7 @@ def agent_models(
         ModelAccessError: a model cannot be read.
 
     """
-    models = {} if without else role_models(session.settings)
+    models = {} if without else agent_role_models(session.settings)
     if budget is not None and Role.INVESTIGATOR not in models:
         raise SettingsError("--budget needs a model: set --investigator (or --explainer)")
     return AgentModels(models, Limits.parse(budget) if budget else Limits(), endpoints, budget or "")

@@ -16,6 +16,7 @@ from glossator.records import (
     FeatureRef,
     Record,
 )
+from glossator.run_settings import stored_settings
 from glossator.session import Session
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class CausalSession:
         from glossator.agents.causal.causal_work import CausalWork as Work
 
         def facts() -> dict[str, object]:
-            return self.session.settings.model_dump(mode="json", exclude={"ledger_url", "chroma_url"})
+            return dict(stored_settings(self.session.settings))
 
         return Work(self.ref, self._open_bench, self.session.ledger, self._command, facts)
 

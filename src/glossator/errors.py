@@ -28,6 +28,7 @@ traceback. Foreign exceptions are translated where they are caught, `raise … f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 
@@ -139,3 +140,23 @@ def listed(names: Iterable[object], limit: int = 12) -> str:
     ordered = sorted(str(n) for n in names)
     shown = ", ".join(repr(n) for n in ordered[:limit])
     return shown if len(ordered) <= limit else f"{shown} and {len(ordered) - limit} more"
+
+
+_USER = re.compile(r"//(?P<user>(?:(?!,\s*https?://)[^/?#@\s:])*)(?P<password>:(?:(?!,\s*https?://)\S)*)?@")
+_SECRET_FIELD = re.compile(
+    r"(?i)(?P<field>[?&][^=&\s]*(?:key|token|secret|passw|pwd|signature)[^=&\s]*=)[^&\s,#'\"]+"
+)
+
+
+def without_credentials(text: str, *, marked: bool = False) -> str:
+    """`text` without users, passwords and keys in its URLs; with `***` in the place of them if `marked`.
+
+    A password is taken to reach to the last `@`, whatever stands in it: rather too much is hidden.
+    """
+
+    def hidden(found: re.Match[str]) -> str:
+        if not marked:
+            return "//"
+        return f"//{found['user']}:***@" if found["password"] else "//***@"
+
+    return _SECRET_FIELD.sub(r"\g<field>***", _USER.sub(hidden, text))

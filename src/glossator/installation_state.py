@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 import glossator
-from glossator.errors import GlossatorError
+from glossator.errors import GlossatorError, without_credentials
 from glossator.records import Record
 from glossator.session import Session
 from glossator.starter_assets import asset_states
@@ -167,7 +167,9 @@ def _findings(session: Session) -> Finding:
 
     def ask() -> Finding:
         server_answers(place)
-        return Finding(part="findings index", state=State.OK, detail=f"server at {place}")
+        return Finding(
+            part="findings index", state=State.OK, detail=f"server at {without_credentials(place)}"
+        )
 
     return _guarded("findings index", "start it with `chroma run`, or leave chroma_url away", ask)
 

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import glossator
 from glossator.agent_calls import AgentModels, open_calls
 from glossator.agents.investigator.limits import InvestigationLimits
+from glossator.agents.llm_calls.chat import Role
 from glossator.agents.trace.trace import Listener, Trace
 from glossator.errors import CorruptFileError, UserError
 from glossator.investigation_files import checkpoints, held
+from glossator.llm_roles import work_of
 from glossator.memory.investigation_store import InvestigationStore, StoredInvestigation
 from glossator.records import FeatureInvestigation, FeatureNames, TraceKind, content_id
+from glossator.run_settings import stored_settings
 from glossator.session import Session
 
 if TYPE_CHECKING:
@@ -123,7 +126,7 @@ class FeatureInvestigations:
         names = self._session.names()
         asked = f"{names.subject}/{names.dictionary}/{feature}"
         facts = {
-            "settings": _facts(self._session),
+            "settings": stored_settings(self._session.settings),
             "limits": asdict(self._limits),
             "budget": self._models.budget,
             "models": self._models.work(),
@@ -134,7 +137,7 @@ class FeatureInvestigations:
         from glossator.agents.investigator.investigate import investigate_feature
 
         session = self._session
-        run = session.ledger().start_run("investigate", _facts(session), key)
+        run = session.ledger().start_run("investigate", stored_settings(session.settings), key)
         trace = Trace(self.store, identity, run, self._listeners)
         with held(session.settings.home, identity):
             calls = self._calls_of(run)
@@ -204,31 +207,40 @@ class FeatureInvestigations:
 
         return LlmProposer(calls)
 
-    def run_key(self) -> str:
-        """Names the work of investigating any feature under these settings, for labelling runs."""
-        return self._key_of("any feature")
-
     def _work_key(self, feature: int) -> str:
         names = self._session.names()
-        return self._key_of(f"{names.subject}/{names.dictionary}/{feature}")
-
-    def _key_of(self, what: str) -> str:
-        from glossator.prompts.prompt_file import all_prompts
-
-        session = self._session
-        work: dict[str, object] = {
-            "investigate": what,
-            "index": session.index().identity,
-            "embedder": session.embedder.fingerprint(),
-            "code": glossator.__version__,
-            "limits": asdict(self._limits),
-            "seed": session.settings.seed,
-            "models": self._models.work(),
-        }
-        if self._models.asks:
-            work["prompts"] = [[ref.name, ref.sha256] for ref in all_prompts()]
-        return content_id("w", work)
+        what = f"{names.subject}/{names.dictionary}/{feature}"
+        return investigation_key(self._session, self._models, self._limits, what)
 
 
-def _facts(session: Session) -> dict[str, object]:
-    return session.settings.model_dump(mode="json", exclude={"ledger_url", "chroma_url"})
+def investigation_key(
+    session: Session,
+    models: AgentModels,
+    limits: InvestigationLimits | None = None,
+    what: str = "any feature",
+) -> str:
+    """What decides an investigation: which was finished under one key is not done again.
+
+    Args:
+        session: the settings.
+        models: who proposes and reads.
+        limits: how far it goes; as usual where None.
+        what: the feature; labelling runs have one key for all of theirs.
+
+    """
+    from glossator.prompts.prompt_file import all_prompts
+
+    settings = session.settings
+    work: dict[str, object] = {
+        "investigate": what,
+        "index": session.index().identity,
+        "embedder": session.embedder.fingerprint(),
+        "code": glossator.__version__,
+        "limits": asdict(limits or InvestigationLimits()),
+        "seed": settings.seed,
+        "models": work_of(models.models, (Role.INVESTIGATOR, Role.SCORER)),
+    }
+    if models.asks:
+        work["prompts"] = [[ref.name, ref.sha256] for ref in all_prompts()]
+        work["windows_per_prompt"] = settings.windows_per_prompt or USUAL_WINDOWS_PER_PROMPT
+    return content_id("w", work)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import glossator
 from glossator.errors import SettingsError
-from glossator.records import Depth, FeatureCard, FeatureRef, ImportedLabel, content_id
+from glossator.records import FeatureCard, FeatureRef, ImportedLabel, content_id
+from glossator.run_settings import stored_settings
 from glossator.session import Session
 
 if TYPE_CHECKING:
@@ -52,10 +53,7 @@ class LabellingRun:
         self._session, self._index, self._features, self._plan = session, index, features, plan
         self._causal, self._labels = causal, labels
         self._names = session.names()
-        self._key = work_key(session, index, plan, causal=causal)
-        if labels is not None:
-            asked = [[i, one.text, one.author] for i, one in sorted(labels.items())]
-            self._key = content_id("w", [self._key, asked])
+        self._key = work_key(session, index, plan, causal=causal, labels=labels)
         done = {} if force else session.ledger().items_done(self._key)
         wanted = {str(self._ref(i)) for i in features}
         kept = [card for name, card in done.items() if name in wanted]
@@ -69,9 +67,8 @@ class LabellingRun:
 
     def __iter__(self) -> Iterator[FinishedFeature]:
         """Every feature in order, labelled or taken from the ledger; stored before it is given out."""
-        settings, ledger = self._session.settings, self._session.ledger()
-        facts: dict[str, object] = settings.model_dump(mode="json", exclude={"ledger_url", "chroma_url"})
-        run = ledger.start_run("label", facts, self._key)
+        ledger = self._session.ledger()
+        run = ledger.start_run("label", stored_settings(self._session.settings), self._key)
         stored = self._stored
         missing = [i for i in self._features if i not in stored]
         labelled = self._labelled(run, missing) if missing else iter(())
@@ -148,20 +145,21 @@ def work_key(
     plan: LlmPlan | None,
     *,
     causal: bool,
-    depth: Depth = Depth.LABEL,
     half_width: float | None = None,
-    labels_from: str = "",
+    labels: Mapping[int, ImportedLabel] | None = None,
 ) -> str:
     """What decides a label, apart from the feature: what is done under one key is not done again.
+
+    All imported labels are in it, so one that is added has all of them scored again; answers that the
+    ledger holds cost nothing then.
 
     Args:
         session: the settings.
         index: what it is measured on.
         plan: what models are asked; None without any.
         causal: whether features are turned up and down as well.
-        depth: how thoroughly.
         half_width: where reading stops, if not at the usual width.
-        labels_from: whose imported labels are scored; empty where new ones are written.
+        labels: labels of others that are scored; None where new ones are written.
 
     """
     from glossator.agents.embedded_analyst.analyst import AUTHOR
@@ -175,13 +173,12 @@ def work_key(
     }
     if plan is not None:
         prompts = [[ref.name, ref.sha256] for ref in all_prompts()]
-        work |= {"llm": plan.work(session.settings), "prompts": prompts}
+        asked = plan.work(session.settings, causal=causal, imported=labels is not None)
+        work |= {"llm": asked, "prompts": prompts}
     if causal:
         work |= {"causal": True, "seed": session.settings.seed}
-    if depth is not Depth.LABEL:
-        work |= {"depth": depth.value, "seed": session.settings.seed}
     if half_width is not None:
         work["half_width"] = half_width
-    if labels_from:
-        work["labels_from"] = labels_from
+    if labels is not None:
+        work["labels"] = [[i, one.text, one.author] for i, one in sorted(labels.items())]
     return content_id("w", work)

@@ -10,7 +10,7 @@ from glossator.agents.llm_calls.budget import Limits
 from glossator.agents.llm_calls.chat import Role
 from glossator.agents.llm_calls.model_spec import ModelSpec
 from glossator.errors import SettingsError, listed
-from glossator.llm_roles import role_models
+from glossator.llm_roles import role_models, work_of
 from glossator.records import ExplanationMethod, ScoreMethod
 from glossator.settings import Settings
 
@@ -40,15 +40,28 @@ class LlmPlan(NamedTuple):
     samples: int
     limits: Limits
 
-    def work(self, settings: Settings) -> dict[str, object]:
-        """What decides the answers, for the work key: finished under another plan is not finished."""
-        return {
-            "models": {role.value: [str(spec), spec.first_url] for role, spec in self.models.items()},
-            "explain_by": [m.value for m in self.explain_by],
-            "score_by": [m.value for m in self.score_by],
-            "samples": self.samples,
+    def work(self, settings: Settings, *, causal: bool = False, imported: bool = False) -> dict[str, object]:
+        """What decides the answers, for the work key: finished under another plan is not finished.
+
+        The order of `explain_by` is of preference and decides; that of `score_by` does not.
+
+        Args:
+            settings: what else decides.
+            causal: whether effects are put into words as well, by the explainer.
+            imported: whether labels of others are scored, so that no explainer writes any.
+
+        """
+        writes = bool(self.explain_by) and not imported
+        explains = writes or causal or ScoreMethod.GENERATION in self.score_by
+        roles = (Role.EXPLAINER, Role.SCORER) if explains else (Role.SCORER,)
+        work: dict[str, object] = {
+            "models": work_of(self.models, roles),
+            "score_by": sorted(m.value for m in self.score_by),
             "windows_per_prompt": settings.windows_per_prompt,
         }
+        if writes:
+            work |= {"explain_by": [m.value for m in self.explain_by], "samples": self.samples}
+        return work
 
 
 def llm_plan(

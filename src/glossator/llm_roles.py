@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 
 from glossator.agents.llm_calls.chat import Role
 from glossator.agents.llm_calls.model_spec import ModelSpec
+from glossator.agents.llm_calls.provider_variables import address_of
 from glossator.settings import Settings
 
 
@@ -29,3 +31,17 @@ def role_models(settings: Settings) -> Mapping[Role, ModelSpec]:
         for role, text in chosen.items()
         if text is not None
     }
+
+
+def agent_role_models(settings: Settings) -> Mapping[Role, ModelSpec]:
+    """As `role_models`, for investigations: an investigator that is the only model reads claims as well."""
+    models = dict(role_models(settings))
+    if Role.INVESTIGATOR in models:
+        models.setdefault(Role.SCORER, models[Role.INVESTIGATOR])
+    return models
+
+
+def work_of(models: Mapping[Role, ModelSpec], roles: Iterable[Role]) -> dict[str, list[str | None]]:
+    """What work keys say of the models that speak in `roles`: which, and where they are asked."""
+    spoken = {role: models[role] for role in roles if role in models}
+    return {role.value: [str(spec), address_of(spec, os.environ)] for role, spec in spoken.items()}

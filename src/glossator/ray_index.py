@@ -1,8 +1,10 @@
 """The shards of an activation index, encoded by the nodes of a Ray cluster.
 
 Each node holds the subject and the dictionary and takes the next shard when it has done one; shards are
-written to the index's folder, which all nodes see. A node that is lost costs the shard that it was at.
-What a node writes is read back and checked here, so a build trusts files alone.
+written to the index's folder, which all nodes see. A node that is lost costs the shard that it was at:
+another encodes it, and should the lost one live on, each writes a file of its own and renames it when it is
+whole. What a node writes is read back and checked here, so a build trusts files alone. The build holds the
+folder's lock; whatever ends it ends the actors, and the next one removes what they left half written.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,11 +37,14 @@ class Encoded(NamedTuple):
 class ShardNode:
     """Lives on a node: encodes shards of one index with a subject and a dictionary of its own."""
 
-    def __init__(self, settings: str, folder: str, identity: str) -> None:
-        self._settings, self._folder = settings, Path(folder)
+    def __init__(self, folder: str, identity: str) -> None:
+        self._folder = Path(folder)
         self._identity = IndexIdentity.model_validate_json(identity)
 
-    def prepare(self) -> None:
+    def begin(self) -> None:
+        """Say that it lives: loading a large subject may take long after that."""
+
+    def prepare(self, settings: str) -> None:
         """Load subject and dictionary.
 
         Raises:
@@ -47,7 +54,7 @@ class ShardNode:
         from glossator.probes.activation_index.shard_encoders import InOrder
         from glossator.session import Session
 
-        session = Session(Settings.model_validate_json(self._settings))
+        session = Session(Settings.model_validate_json(settings))
         subject, dictionary = session.subject, session.dictionary
         found = {
             "subject": subject.fingerprint(),
@@ -88,6 +95,18 @@ class RayShardEncoder:
         _Encoding(self._cluster, self._settings, folder, manifest, report).run(nodes, places)
 
 
+@dataclass
+class _Seat:
+    """An actor on a node, and what it is at."""
+
+    node: RayNode
+    actor: Any
+    begun: bool = False
+    """It runs there; until then it waits for CPUs or GPUs."""
+    place: ShardPlace | None = None
+    """What it encodes; None while it begins, prepares or has nothing to do."""
+
+
 class _Encoding:
     """One call of `RayShardEncoder.encode`: which node is at which shard."""
 
@@ -102,23 +121,26 @@ class _Encoding:
         self._cluster, self._ray, self._settings = cluster, cluster.ray, settings
         self._folder, self._manifest, self._report = folder, manifest, report
         self._todo: deque[ShardPlace] = deque()
-        self._at: dict[Any, tuple[RayNode, Any, ShardPlace | None]] = {}
-        """Call in flight to node, its actor, and the shard; None while it prepares."""
+        self._at: dict[Any, _Seat] = {}
+        """Calls in flight."""
+        self._idle: list[_Seat] = []
+        """Prepared and without a shard: another node may be lost, and leave one."""
         self._last_loss = ""
 
     def run(self, nodes: Sequence[RayNode], places: Sequence[ShardPlace]) -> None:
         """Have every place encoded."""
         self._todo.extend(places)
-        actors = [(node, self._actor(node)) for node in nodes for _ in range(self._seats(node))]
+        seats = [_Seat(node, self._actor(node)) for node in nodes for _ in range(self._seats(node))]
         try:
-            for node, actor in actors[: len(places)]:
-                self._at[actor.prepare.remote()] = (node, actor, None)
+            for seat in seats[: len(places)]:
+                self._at[seat.actor.begin.remote()] = seat
             began = time.monotonic()
-            while self._todo or any(place is not None for _, _, place in self._at.values()):
+            while self._todo or any(seat.place is not None for seat in self._at.values()):
                 self._step(began)
         finally:
-            for _, actor in actors:
-                self._ray.kill(actor)
+            for seat in seats:
+                with suppress(self._ray.exceptions.RayError):
+                    self._ray.kill(seat.actor)
 
     def _step(self, began: float) -> None:
         if not self._at:
@@ -128,45 +150,65 @@ class _Encoding:
             )
         done, _ = self._ray.wait(list(self._at), num_returns=1, timeout=1.0)
         waited = time.monotonic() - began
-        if not done and waited > ANSWER_SECONDS and all(p is None for _, _, p in self._at.values()):
+        if not done and waited > ANSWER_SECONDS and not any(seat.begun for seat in self._at.values()):
             raise SettingsError(
-                f"no node of the Ray cluster began to encode within {waited:.0f} s: others hold its CPUs or "
+                f"no node of the Ray cluster took up its work within {waited:.0f} s: others hold its CPUs or "
                 "GPUs; see `ray status`"
             )
         for call in done:
-            self._take(call)
+            self._take(call, self._at.pop(call))
 
-    def _take(self, call: Any) -> None:
-        """Take a node's answer, and give it the next shard."""
-        node, actor, place = self._at.pop(call)
+    def _take(self, call: Any, seat: _Seat) -> None:
+        """Take a node's answer, and give it the next thing to do."""
         try:
             answer = self._ray.get(call)
         except self._ray.exceptions.RayTaskError as error:
-            raise _own_error(error, node) from error
+            raise _own_error(error, seat.node) from error
         except self._ray.exceptions.RayError as error:
-            self._last_loss = f"{node.name}: {type(error).__name__}"
-            if place is not None:
-                self._todo.appendleft(place)
+            self._last_loss = f"{seat.node.name}: {type(error).__name__}"
+            if seat.place is not None:
+                self._todo.appendleft(seat.place)
+                if self._idle:
+                    self._send(self._idle.pop())
             return
-        if place is not None:
-            self._require_seen(place, node)
+        if not seat.begun:
+            seat.begun = True
+            self._at[seat.actor.prepare.remote(self._own_settings())] = seat
+            return
+        if seat.place is not None:
+            self._require_seen(seat.place, seat.node)
             self._report(answer.tokens)
-        if self._todo:
-            following = self._todo.popleft()
-            sent = actor.encode.remote(self._manifest.model_dump_json(), following.model_dump_json())
-            self._at[sent] = (node, actor, following)
+        self._send(seat)
+
+    def _send(self, seat: _Seat) -> None:
+        """Have a seat encode the next shard, or wait."""
+        seat.place = self._todo.popleft() if self._todo else None
+        if seat.place is None:
+            self._idle.append(seat)
+            return
+        sent = seat.actor.encode.remote(self._manifest.model_dump_json(), seat.place.model_dump_json())
+        self._at[sent] = seat
+
+    def _own_settings(self) -> str:
+        """Without addresses that may hold a password: shards need none of them."""
+        unneeded: dict[str, None] = {"ledger_url": None, "chroma_url": None, "base_url": None}
+        return self._settings.model_copy(update=unneeded).model_dump_json()
+
+    def _on_gpu(self, node: RayNode) -> bool:
+        return node.gpus >= 1 and self._settings.device != "cpu"
 
     def _seats(self, node: RayNode) -> int:
-        return int(node.gpus) if node.gpus >= 1 and self._settings.device != "cpu" else 1
+        return int(node.gpus) if self._on_gpu(node) else 1
 
     def _actor(self, node: RayNode) -> Any:
-        on_gpu = node.gpus >= 1 and self._settings.device != "cpu"
-        cpus = min(float(self._settings.threads or (1 if on_gpu else node.cpus)), node.cpus)
+        on_gpu = self._on_gpu(node)
+        wanted = self._settings.threads or (1 if on_gpu else int(node.cpus))
         options = self._ray.remote(ShardNode).options(
-            num_cpus=cpus, num_gpus=1 if on_gpu else 0, scheduling_strategy=self._cluster.on(node)
+            num_cpus=max(1, min(wanted, int(node.cpus / self._seats(node)))),
+            num_gpus=1 if on_gpu else 0,
+            scheduling_strategy=self._cluster.on(node),
         )
-        identity = self._manifest.identity.model_dump_json()
-        return options.remote(self._settings.model_dump_json(), str(self._folder), identity)
+        return options.remote(str(self._folder), self._manifest.identity.model_dump_json())
 
     def _require_seen(self, place: ShardPlace, node: RayNode) -> None:
         """The shard must stand here, whole: storage over a network may show it late."""

@@ -19,6 +19,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
+from glossator.agents.llm_calls.provider_variables import variables_of
+from glossator.agents.llm_calls.redaction import without_secrets
 from glossator.errors import StorageError
 from glossator.llm_roles import role_models
 from glossator.memory.ledger import Ledger
@@ -28,6 +30,12 @@ from glossator.ray_cluster import ANSWER_SECONDS, RayCluster, RayNode, require_f
 from glossator.run_placement import InThisProcess, WorkerOutcome
 from glossator.settings import Settings
 
+POSTGRES = (
+    "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGPASSFILE", "PGSERVICE",
+    "PGSERVICEFILE", "PGOPTIONS", "PGSSLMODE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGCHANNELBINDING",
+    "PGGSSENCMODE", "PGTARGETSESSIONATTRS",
+)  # fmt: skip
+"""What libpq reads (https://www.postgresql.org/docs/current/libpq-envars.html). Files are the node's."""
 WORKED_AT_ONCE = 3
 """Calls that an actor answers side by side: the wait for its end, a stop, and one to spare."""
 
@@ -166,7 +174,8 @@ class RayPlacement:
         except errors.ActorUnavailableError:
             return self._ask_again(worker)
         except errors.RayTaskError as error:
-            return WorkerOutcome(None, f"on the Ray node {worker.node.name}: {error.cause}")
+            words = without_secrets(f"on the Ray node {worker.node.name}: {error.cause}", os.environ)
+            return WorkerOutcome(None, words)
         except errors.RayError as error:
             self._free(worker)
             return WorkerOutcome(None, f"the Ray node {worker.node.name} was lost ({type(error).__name__})")
@@ -211,16 +220,14 @@ def gpu_share(device: str, nodes: Sequence[RayNode], workers: int) -> float:
 
 
 def key_variables(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables of `environment` that hold the keys, and the addresses, of the models in `settings`."""
-    names: set[str] = set()
+    """What of `environment` workers elsewhere need: keys and addresses of the models in `settings`, and how
+    PostgreSQL is reached."""
+    found: dict[str, str] = {}
     for spec in role_models(settings).values():
-        if spec.base_url is not None:
-            names |= {spec.key_variable} if spec.key_variable is not None else set()
-        elif spec.provider == "openai":
-            names |= {"OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE"}
-        else:
-            names.add(f"{spec.provider.split('_')[0].upper()}_API_KEY")
-    return {name: environment[name] for name in sorted(names) if name in environment}
+        found |= variables_of(spec, environment)
+    if settings.ledger_url is not None:
+        found |= {k: v for k, v in environment.items() if k in POSTGRES}
+    return dict(sorted(found.items()))
 
 
 def _work_here(run: str, settings: Settings, stop: threading.Event) -> WorkerOutcome:

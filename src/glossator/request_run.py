@@ -15,6 +15,7 @@ from glossator.errors import SettingsError, UserError
 from glossator.investigation_files import held
 from glossator.memory.investigation_store import InvestigationStore, StoredInvestigation
 from glossator.records import Answer, FeatureInvestigation, FeatureNames, PlannerKind
+from glossator.run_settings import stored_settings
 from glossator.session import Session
 
 if TYPE_CHECKING:
@@ -119,8 +120,7 @@ class RequestDesk:
 
     @cached_property
     def _ledger_run(self) -> str:
-        facts = self._session.settings.model_dump(mode="json", exclude={"ledger_url", "chroma_url"})
-        return self._session.ledger().start_run("ask", facts)
+        return self._session.ledger().start_run("ask", stored_settings(self._session.settings))
 
     @cached_property
     def _calls(self) -> CallRoom | None:

@@ -117,7 +117,8 @@ def note_start(store: LabellingRunStore, run: str, changes: Mapping[str, JsonVal
         )
     begun = bool(store.events(run, RunEventKind.STARTED))
     words = "it goes on" if begun else "it was ordered"
-    said = ", ".join(f"{key} {value}" for key, value in changes.items())
+    # The command to notify by may hold a password, and these words are shown.
+    said = ", ".join(k if k == "notify" else f"{k} {v}" for k, v in changes.items())
     event = RunEvent(
         kind=RunEventKind.STARTED, words=f"{words} with {said}" if said else words, payload=dict(changes)
     )

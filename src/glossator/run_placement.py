@@ -6,12 +6,14 @@ A coordinator knows no more of them than `Placement` says.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from typing import IO, NamedTuple, Protocol, runtime_checkable
 
+from glossator.agents.llm_calls.redaction import without_secrets
 from glossator.agents.run_work.worker_end import WhyEnded
 from glossator.errors import GlossatorError
 from glossator.run_settings import settings_text
@@ -94,7 +96,8 @@ class InThisProcess:
         except GlossatorError as error:
             self._outcome = WorkerOutcome(ended_by(error), str(error))
         except Exception as error:  # noqa: BLE001 whatever it was, the run says so and goes on
-            self._outcome = WorkerOutcome(None, f"{type(error).__name__}: {error}")
+            words = without_secrets(f"{type(error).__name__}: {error}", os.environ)
+            self._outcome = WorkerOutcome(None, words)
 
 
 class LocalProcesses:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from pydantic import ConfigDict, ValidationError
 
 from glossator.agents.llm_calls.budget import Limits
-from glossator.errors import SettingsError, listed
+from glossator.errors import SettingsError, listed, without_credentials
 from glossator.records import Depth, Record, RunOrder, RunSpending, Shortfall
 from glossator.run_planning import RunWish
 from glossator.run_until import parse_until
@@ -166,5 +166,6 @@ def _steps(
         except ValidationError as error:
             first = error.errors()[0]
             key = first["loc"][0] if first["loc"] else "settings"
-            raise SettingsError(f"{key} in {str(file)!r} is {first['input']!r}: {first['msg']}") from error
+            given = without_credentials(repr(first["input"]), marked=True)
+            raise SettingsError(f"{key} in {str(file)!r} is {given}: {first['msg']}") from error
         yield PlannedStep(settings, ", ".join(f"{key} {value}" for key, value in chosen.items()))

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from glossator.agent_calls import AgentModels, agent_models
 from glossator.errors import SettingsError, UnknownNameError, UserError
 from glossator.feature_selection import draw_features, parse_features
+from glossator.investigation_run import investigation_key
 from glossator.labelling_run import work_key
 from glossator.llm_plan import LlmPlan, llm_plan
 from glossator.memory.labelling_runs import LabellingRunStore, PlannedItem, order_id
@@ -26,7 +29,6 @@ from glossator.records import (
     RunVariant,
     ScoreMethod,
     Shortfall,
-    content_id,
 )
 from glossator.run_settings import MEANS, PLACES, stored_settings
 from glossator.session import Session
@@ -124,10 +126,7 @@ def order_of(plan: RunPlan) -> str:
 
 def draft_run(session: Session, wish: RunWish) -> Draft:
     """What `wish` asks for, worked out; builds the index where need be, and stores nothing else."""
-    asked = llm_plan(
-        session.settings, explain_by=wish.explain_by, score_by=wish.score_by,
-        samples=wish.samples, budget=wish.budget or None,
-    )  # fmt: skip
+    asked = _asked(session, wish)
     check_selection(wish.features, session)
     index = session.index()
     labels = _imported(session, wish)
@@ -152,6 +151,24 @@ def draft_run(session: Session, wish: RunWish) -> Draft:
     if wish.force:
         plan = plan.model_copy(update={"variants": _never_done(plan.variants)})
     return Draft(plan.model_copy(update={"panel": panel}), items)
+
+
+def _asked(session: Session, wish: RunWish) -> LlmPlan | AgentModels | None:
+    """Who is asked, and of labels how; raises `SettingsError` for what does not go together."""
+    budget = wish.budget or None
+    if wish.depth is Depth.LABEL:
+        return llm_plan(
+            session.settings, explain_by=wish.explain_by, score_by=wish.score_by,
+            samples=wish.samples, budget=budget,
+        )  # fmt: skip
+    of_labels = {
+        "--labels-from": wish.labels_from, "--explain-by": wish.explain_by, "--score-by": wish.score_by,
+        "--samples": wish.samples != 1, "--causal": wish.causal,
+    }  # fmt: skip
+    given = [flag for flag, value in of_labels.items() if value]
+    if given:
+        raise SettingsError(f"{given[0]} says how labels are made: it goes with --depth label alone")
+    return agent_models(session, budget)
 
 
 def check_selection(text: str, session: Session) -> None:
@@ -187,8 +204,6 @@ def _imported(session: Session, wish: RunWish) -> dict[int, ImportedLabel] | Non
     """The labels of others that are to be scored; None where new ones are to be written."""
     if not wish.labels_from:
         return None
-    if wish.depth is not Depth.LABEL:
-        raise SettingsError("--labels-from scores labels as they are: it goes with --depth label alone")
     from glossator.memory.imported_store import imported_labels
 
     labels = imported_labels(session.ledger(), session.names(), wish.labels_from)
@@ -204,28 +219,24 @@ def _variants(
     session: Session,
     index: ActivationIndex,
     wish: RunWish,
-    asked: LlmPlan | None,
+    asked: LlmPlan | AgentModels | None,
     labels: Mapping[int, ImportedLabel] | None,
 ) -> tuple[RunVariant, ...]:
     """The ordered way, and a cheaper one where something can be left out."""
-    named = "" if labels is None else content_id("l", [[i, labels[i].text] for i in sorted(labels)])
-    wish = wish._replace(labels_from=named and f"{wish.labels_from} {named}")
-    full = _variant(session, index, wish, asked, None)
-    if asked is None or wish.depth is not Depth.LABEL or wish.shortfall is not Shortfall.CHEAPER:
+    if isinstance(asked, AgentModels):
+        return (RunVariant(work_key=investigation_key(session, asked)),)
+    key = partial(work_key, session, index, causal=wish.causal, labels=labels)
+    if asked is None:
+        return (RunVariant(work_key=key(None)),)
+    full = _variant(asked, key(asked))
+    if wish.shortfall is not Shortfall.CHEAPER:
         return (full,)
     fewer = tuple(m for m in asked.score_by if m is not ScoreMethod.FUZZING) or asked.score_by
-    return full, _variant(session, index, wish, asked._replace(score_by=fewer), CHEAPER_HALF_WIDTH)
+    cheaper = asked._replace(score_by=fewer)
+    return full, _variant(cheaper, key(cheaper, half_width=CHEAPER_HALF_WIDTH), CHEAPER_HALF_WIDTH)
 
 
-def _variant(
-    session: Session, index: ActivationIndex, wish: RunWish, asked: LlmPlan | None, half_width: float | None
-) -> RunVariant:
-    key = work_key(
-        session, index, asked, causal=wish.causal, depth=wish.depth,
-        half_width=half_width, labels_from=wish.labels_from,
-    )  # fmt: skip
-    if asked is None:
-        return RunVariant(work_key=key)
+def _variant(asked: LlmPlan, key: str, half_width: float | None = None) -> RunVariant:
     return RunVariant(
         work_key=key,
         explain_by=tuple(m.value for m in asked.explain_by),

@@ -7,12 +7,11 @@ are: folders, the ledger and how many threads and requests this machine affords.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from glossator.errors import SettingsError
+from glossator.errors import SettingsError, without_credentials
 from glossator.records import RunPlan
 from glossator.settings import EffectiveSettings, Settings
 
@@ -20,13 +19,20 @@ PLACES = ("home", "cache", "ledger_url", "chroma_url")
 """Settings that say where this machine keeps things."""
 MEANS = ("device", "threads", "llm_slots", "llm_timeout", "base_url", "api_key_variable", "price")
 """Settings that this machine may have otherwise, where they are given on the command line."""
-_CREDENTIALS = re.compile(r"//[^/@]*@")
+_NEVER_STORED = {"ledger_url", "chroma_url"}
+"""They may hold a password in more forms than could be looked for, and whoever reads them has them."""
 
 
 def stored_settings(settings: Settings) -> dict[str, JsonValue]:
-    """`settings` for a plan: as they are, but addresses that hold a user or a password are left out."""
-    plain: dict[str, JsonValue] = json.loads(settings.model_dump_json(exclude_none=True))
-    return {k: v for k, v in plain.items() if not (isinstance(v, str) and _CREDENTIALS.search(v))}
+    """`settings` for the ledger: without the addresses of databases, and without others that hold a user,
+    a password or a key."""
+    text = settings.model_dump_json(exclude_none=True, exclude=_NEVER_STORED)
+    plain: dict[str, JsonValue] = json.loads(text)
+    return {k: v for k, v in plain.items() if not (isinstance(v, str) and _holds_credentials(v))}
+
+
+def _holds_credentials(value: str) -> bool:
+    return "://" in value and without_credentials(value) != value
 
 
 def run_settings(plan: RunPlan, here: EffectiveSettings) -> Settings:
@@ -46,8 +52,9 @@ def run_settings(plan: RunPlan, here: EffectiveSettings) -> Settings:
     try:
         return Settings.model_validate(kept)
     except ValueError as error:
+        words = without_credentials(str(error))
         raise SettingsError(
-            f"the run was ordered under settings that cannot be read here: {error}"
+            f"the run was ordered under settings that cannot be read here: {words}"
         ) from error
 
 
@@ -67,4 +74,5 @@ def read_settings(text: str) -> Settings:
         content: Mapping[str, object] = json.loads(text)
         return Settings.model_validate(content)
     except ValueError as error:
-        raise SettingsError(f"no settings stand on the standard input: {error}") from error
+        words = without_credentials(str(error))
+        raise SettingsError(f"no settings stand on the standard input: {words}") from error

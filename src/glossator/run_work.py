@@ -11,7 +11,7 @@ from glossator.agent_calls import AgentModels, Endpoints, RoomRules, open_calls
 from glossator.agents.llm_calls.budget import Budget, Limits
 from glossator.errors import IndexMismatchError, SettingsError
 from glossator.llm_plan import llm_plan
-from glossator.llm_roles import role_models
+from glossator.llm_roles import agent_role_models
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.run_costs import item_costs, next_features
 from glossator.memory.run_workers import Amount
@@ -211,7 +211,7 @@ def _investigations(desk: RunDesk) -> ItemWork:
     from glossator.investigate_work import InvestigateWork
 
     session, settings = desk.session, desk.session.settings
-    models = AgentModels(role_models(settings), Limits(), desk.endpoints, desk.plan.budget)
+    models = AgentModels(agent_role_models(settings), Limits(), desk.endpoints, desk.plan.budget)
     if not models.asks:
         return InvestigateWork(session, models, None)
     budget, rules = _purse(desk).budget(desk.worker), _rules(desk)

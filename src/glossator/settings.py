@@ -20,7 +20,7 @@ from platformdirs import user_cache_path, user_data_path
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from glossator.errors import SettingsError, UnknownNameError, listed
+from glossator.errors import SettingsError, UnknownNameError, listed, without_credentials
 from glossator.records import SiteRef
 
 FILE_NAME = "glossator.toml"
@@ -220,4 +220,5 @@ def _explained(error: ValidationError, origin: Mapping[str, str]) -> str:
     first = error.errors()[0]
     key = str(first["loc"][0]) if first["loc"] else "settings"
     reason = first["msg"].removeprefix("Value error, ")
-    return f"setting {key!r} is {first['input']!r} ({origin.get(key, '?')}): {reason}"
+    given = without_credentials(repr(first["input"]), marked=True)
+    return f"setting {key!r} is {given} ({origin.get(key, '?')}): {reason}"

@@ -125,6 +125,14 @@ def test_two_runs_under_one_work_key_never_do_a_feature_twice(any_ledger: Ledger
     assert skipped.card is not None
 
 
+def test_a_feature_whose_card_lacks_answers_is_done_again_by_another_run(any_ledger: Ledger) -> None:
+    ours, theirs = desk(any_ledger, 2), desk(any_ledger, 2)
+    partly, wholly = (done(lease) for lease in ours.queue.claim(ours.worker(), 2))
+    ours.queue.end([partly._replace(retryable=True), wholly])
+    leases = theirs.queue.claim(theirs.worker(), 2)
+    assert [lease.feature for lease in leases] == [partly.lease.feature]
+
+
 def test_a_run_does_not_wait_for_a_run_whose_worker_is_dead(any_ledger: Ledger) -> None:
     clock = HandClock()
     ours, theirs = desk(any_ledger, 1, clock), desk(any_ledger, 1, clock)

@@ -20,6 +20,7 @@ from glossator.records import (
     Verdict,
     VerdictKind,
 )
+from glossator.settings import Settings, load_settings
 
 
 class LabelledFeature(NamedTuple):
@@ -75,6 +76,12 @@ def tiny_project(folder: Path) -> list[str]:
         "--tokens", "3000", "--context", "32", "--embedder", "hashing", "--home", str(folder / "home"),
         "--cache", str(folder / "cache"),
     ]  # fmt: skip
+
+
+def flag_settings(flags: Sequence[str], folder: Path, **changed: object) -> Settings:
+    """The settings that `flags` make, in `folder` and without any environment."""
+    given = {flag.removeprefix("--"): value for flag, value in zip(flags[::2], flags[1::2], strict=True)}
+    return load_settings({**given, **changed}, folder=folder, environment={}).settings
 
 
 def install(labeller: FakeLabeller, monkeypatch: pytest.MonkeyPatch) -> None:

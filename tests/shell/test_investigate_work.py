@@ -84,10 +84,3 @@ def test_what_concerns_the_whole_run_is_raised(project: Project, monkeypatch: py
     monkeypatch.setattr(FeatureInvestigations, "investigate", poor)
     with Glossator(**project.settings()) as g, pytest.raises(BudgetError):
         done(work_in(g), lease_of(g, 1))
-
-
-def test_all_features_of_a_run_share_one_work_key(project: Project) -> None:
-    with Glossator(**project.settings()) as g:
-        models = agent_models(g.session, None, without=True)
-        keys = {FeatureInvestigations(g.session, models).run_key() for _ in range(2)}
-        assert len(keys) == 1

@@ -72,6 +72,6 @@ def test_a_node_with_another_dictionary_is_refused(tmp_path: Path) -> None:
         index = session.build_index()
     identity = index.manifest.identity.model_dump_json()
     other = settings.model_copy(update={"dictionary": "neurons:0"}).model_dump_json()
-    ShardNode(settings.model_dump_json(), str(index.path), identity).prepare()
+    ShardNode(str(index.path), identity).prepare(settings.model_dump_json())
     with pytest.raises(IndexMismatchError, match="dictionary is"):
-        ShardNode(other, str(index.path), identity).prepare()
+        ShardNode(str(index.path), identity).prepare(other)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from glossator import run_launch
 from glossator.cli import run
 from glossator.errors import EndpointError, SettingsError
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.records import RunSpending, RunState
 from glossator.run_plan_file import left_of, read_plan_file
+from glossator.session import Session
 from glossator.settings import load_settings
 from tests.shell.run_fixtures import ScriptedWork, install, ledger_of, own_ledger, standing_project
 
@@ -135,3 +139,29 @@ def test_the_same_command_again_goes_on_with_what_is_unfinished(
     assert run(plan) == 0
     assert run([*plan, "--dry"]) == 0
     assert len(work.did) == did
+
+
+def test_the_workers_of_a_plan_may_live_on_a_cluster(
+    project: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    install(ScriptedWork(), monkeypatch)
+    home = tmp_path / "home"
+    plan = ["run", "plan", str(written(tmp_path, "[run]\nfeatures = '0-9'\n")), *own_ledger(project, home)]
+    assert run([*plan, "--ray", "127.0.0.1:9"]) == 2
+    assert "ray start --head" in capsys.readouterr().err
+    with ledger_of(home) as ledger:
+        assert not LabellingRunStore(ledger).all()
+
+    joined: list[str | None] = []
+
+    @contextmanager
+    def placement_on(ray: str | None, session: Session) -> Generator[None]:
+        joined.append(ray)
+        yield
+
+    monkeypatch.setattr(run_launch, "placement_on", placement_on)
+    assert run([*plan, "--dry", "--ray", "auto"]) == 0
+    assert not joined
+    assert run([*plan, "--ray", "auto"]) == 0
+    assert joined == ["auto", "auto"]  # once to look at it before the run is ordered, once to work on it

@@ -150,3 +150,20 @@ def test_an_unknown_run_and_another_index_are_refused(project: Project, tmp_path
         work_on(run, placed, say=lambda words: None)
     with pytest.raises(UnknownNameError, match="no labelling run"):
         work_on("r-0", placed, say=lambda words: None)
+
+
+def test_an_investigator_that_is_the_only_model_reads_as_well(project: Project, tmp_path: Path) -> None:
+    placed = settings(
+        project, tmp_path / "ledger.sqlite", investigator="my-model", base_url="http://127.0.0.1:1"
+    )
+    run = ordered(project, placed, depth=Depth.INVESTIGATE, variants=(RunVariant(work_key="w-0"),))
+    opened: list[set[Role]] = []
+
+    def endpoints(models: Mapping[Role, ModelSpec]) -> Mapping[Role, ChatEndpoint]:
+        opened.append(set(models))
+        return Scripted()(models)
+
+    stop = threading.Event()
+    stop.set()
+    work_on(run, placed, endpoints=endpoints, stop=stop, say=lambda words: None, times=TIMES)
+    assert opened == [{Role.INVESTIGATOR, Role.SCORER}]

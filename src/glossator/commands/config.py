@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from glossator.commands.result_output import JsonFlag, print_json_line, print_rich, wants_json
 from glossator.commands.settings_flags import with_settings
+from glossator.errors import without_credentials
 
 if TYPE_CHECKING:
     from glossator.settings import EffectiveSettings
@@ -37,4 +37,4 @@ def config_command(*, effective: EffectiveSettings, as_json: JsonFlag = False) -
 
 def _shown(value: object) -> object:
     """A value that may be pasted anywhere: passwords in URLs are hidden."""
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", value) if isinstance(value, str) else value
+    return without_credentials(value, marked=True) if isinstance(value, str) else value

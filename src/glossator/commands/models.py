@@ -90,7 +90,7 @@ async def _try(spec: ModelSpec, settings: Settings) -> Tested:
 
 
 def _where(spec: ModelSpec) -> str:
-    from glossator.agents.llm_calls.open_endpoint import without_credentials
+    from glossator.errors import without_credentials
 
     if spec.base_url is not None:
         return without_credentials(spec.base_url)

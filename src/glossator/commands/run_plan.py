@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from glossator.commands.result_output import JsonFlag, note, wants_json
-from glossator.commands.run_start import conduct_and_say
+from glossator.commands.run_start import RayFlag, conduct_and_say
 from glossator.commands.settings_flags import with_settings
 
 if TYPE_CHECKING:
@@ -27,11 +27,13 @@ def plan_command(
     *,
     effective: EffectiveSettings,
     dry: Annotated[bool, typer.Option("--dry", help="Say what would be done, and do nothing.")] = False,
+    ray: RayFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Conduct the runs that a file plans; the same command again goes on with what is unfinished."""
     from glossator.errors import BudgetSpent
     from glossator.report.progress import TaskProgress
+    from glossator.run_launch import placement_on
     from glossator.run_plan_file import left_of, read_plan_file
     from glossator.session import Session as OpenedSession
 
@@ -49,8 +51,9 @@ def plan_command(
                     f"the budget ({plan.wish.budget}) was spent by the runs before: raise it in "
                     f"{str(file)!r} and repeat the command; it goes on from here"
                 )
-            run = _step(session, plan.wish._replace(budget=budget))
-        spent[run.id] = _conduct(step, run, machine=wants_json(as_json))
+            with placement_on(ray, session):  # as in `run start`: what is wrong is said before anything
+                run = _step(session, plan.wish._replace(budget=budget))
+        spent[run.id] = _conduct(step, run, ray, machine=wants_json(as_json))
 
 
 class _Step(NamedTuple):
@@ -84,14 +87,14 @@ def _step(session: Session, wish: RunWish) -> _Step:
     return _Step(known[0], changes)
 
 
-def _conduct(step: PlannedStep, run: _Step, *, machine: bool) -> RunSpending:
+def _conduct(step: PlannedStep, run: _Step, ray: str | None, *, machine: bool) -> RunSpending:
     """Conduct a run unless it is over; returns what it cost in all."""
     from glossator.run_status import run_status
     from glossator.session import Session as OpenedSession
 
     with OpenedSession(step.settings) as session:
         if not run.over:
-            conduct_and_say(session, run.id, run.changes, machine=machine)
+            conduct_and_say(session, run.id, run.changes, machine=machine, ray=ray)
         return run_status(session.ledger(), run.id).spent
 
 

@@ -199,7 +199,7 @@ class RunItem(Record):
     reason: str = ""
     """Why it failed or was skipped; empty otherwise."""
     retryable: bool = False
-    """Whether trying again could help a failed one."""
+    """Whether trying again could help one that failed, or that lacks answers."""
     card: str | None = None
     """Id of its card."""
     investigation: str | None = None
