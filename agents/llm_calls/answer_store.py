@@ -130,7 +130,11 @@ class AnswerStore:
             await asyncio.to_thread(self._add, list(self._unstored.values()))
 
     async def _open(self, identity: str) -> None:
-        for t in await asyncio.to_thread(self._store.totals, identity, self._counter.name):
+        try:
+            totals = await asyncio.to_thread(self._store.totals, identity, self._counter.name)
+        finally:
+            del self._opening[identity]  # where that failed, whoever comes next tries again
+        for t in totals:
             counted = TokenTotals(t.estimated_input, t.input_tokens, t.estimated_output, t.output_tokens)
             self._counter.learn(identity, t.prompt, counted)
         self._opened.add(identity)

@@ -2,7 +2,8 @@
 
 Waits grow twofold and are drawn from 0 to that bound ("full jitter",
 https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), so that calls that failed
-together do not come back together. Retry-After is honoured for the whole endpoint.
+together do not come back together. Retry-After is honoured for the whole endpoint; where it asks for less
+than the bound (some say 0 and refuse again), the drawn wait is kept besides.
 
 A run that nobody watches has patience: what fails for want of the endpoint is asked again once the
 endpoint is back (`breaker.py`), instead of being given up.
@@ -184,8 +185,8 @@ class Attempts:
         if self._exhausted(failure) or self._lost_probes >= self._policy.probes_each:
             self._health.gave_up(failure, detail)
             return False
-        if failure.retry_after is None:  # else `turn` does the rest, for everybody
-            bound = min(self._policy.longest_wait, self._policy.first_wait * 2.0 ** (self._tried.total() - 1))
+        bound = min(self._policy.longest_wait, self._policy.first_wait * 2.0 ** (self._tried.total() - 1))
+        if (failure.retry_after or 0.0) < bound:  # else `turn` does the rest, for everybody
             await self._policy.sleep(self._health.random.uniform(0.0, bound))
         return True
 

@@ -10,11 +10,12 @@ import pytest
 
 from benchmarks.chaos_work import QUESTIONS, ChaosWork
 from glossator.agents.llm_calls.budget import Limits
+from glossator.agents.llm_calls.chat import AnswerToken, ChatReply, TokenLogprob
 from glossator.agents.llm_calls.drawn_budget import DrawnBudget
 from glossator.agents.run_work.worker import RunWorker
 from glossator.agents.run_work.worker_end import WhyEnded
-from glossator.errors import StorageError
-from glossator.memory.call_store import CallStore, StoredCall
+from glossator.errors import BusyError, StorageError
+from glossator.memory.call_store import CallStore, StoredCall, StoredTotals
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.work_queue import WorkQueue
 from tests.agents.call_room_fixtures import TinyChat, question, read, room
@@ -111,3 +112,47 @@ def test_a_worker_waits_for_the_disk_without_paying_meanwhile(
         assert asyncio.run(night()) is WhyEnded.NOTHING_LEFT
         assert WorkQueue(ledger, run).counts().done == 20
     assert len(endpoint.requests) == 20 * QUESTIONS
+
+
+def test_a_ledger_that_could_not_be_read_at_first_is_read_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[str]()
+    totals = CallStore.totals
+
+    def busy_once(store: CallStore, identity: str, counter: str) -> list[StoredTotals]:
+        asked.append(identity)
+        if len(asked) == 1:
+            raise BusyError("the ledger stayed locked")
+        return totals(store, identity, counter)
+
+    monkeypatch.setattr(CallStore, "totals", busy_once)
+    with opened(tmp_path) as ledger:
+
+        async def run() -> None:
+            calls = room(TinyChat(), ledger)
+            with pytest.raises(BusyError):
+                await calls.ask(question(), read)
+            assert await calls.ask(question(), read) == "1"
+            assert await calls.ask(question("1|dog|1"), read) == "1"
+            await calls.close()
+
+        asyncio.run(run())
+    assert len(asked) == 2
+
+
+def test_half_of_a_surrogate_pair_in_an_answer_can_be_stored_and_found_again(tmp_path: Path) -> None:
+    cut = ChatReply(
+        "caf\u00e9 \ud83d", tokens=(AnswerToken("\ud83d", -0.1, (TokenLogprob("\ud83d", -0.1),)),)
+    )
+    endpoint = TinyChat(lambda request, number: cut)
+    with opened(tmp_path) as ledger:
+
+        async def ask() -> list[str]:
+            calls = room(endpoint, ledger)
+            said = [await calls.ask(question(), lambda reply: reply.text) for _ in range(2)]
+            await calls.close()
+            return [str(text) for text in said]
+
+        assert asyncio.run(ask()) == ["caf\u00e9 \ufffd"] * 2
+    assert len(endpoint.requests) == 1
