@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from glossator.agents.run_work.stored_ends import StoragePatience
 from glossator.agents.run_work.worker_end import WhyEnded
-from glossator.errors import BudgetSpent, EndpointError, StorageError
+from glossator.errors import BudgetSpent, BusyError, EndpointError, StorageError
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.ledger import Ledger
 from glossator.memory.ledger_tables import RunWorkerRow
@@ -71,7 +72,7 @@ def test_two_workers_share_a_run_and_do_nothing_twice(tmp_path: Path) -> None:
         run = started_run(ledger, 40)
 
         async def script(lease: Lease) -> Ended:
-            await asyncio.sleep(0.02)
+            await until(lambda: bool(one.in_work or one.done) and bool(two.in_work or two.done))
             return ready(lease)
 
         one, two = ScriptedWork(script), ScriptedWork(script)
@@ -310,7 +311,9 @@ def test_what_a_lost_worker_held_is_waited_for_and_done(tmp_path: Path) -> None:
         work = ScriptedWork()
 
         async def session() -> WhyEnded:
-            working = asyncio.create_task(worker(ledger, run, work, clock=clock).work())
+            # It spares the silent for as long as a lease: the clock jumps for it, too.
+            brief = replace(FAST, lease=0.2)
+            working = asyncio.create_task(worker(ledger, run, work, clock=clock, times=brief).work())
             await until(lambda: bool(work.done))
             await asyncio.sleep(0.1)
             assert work.done == [2], "the other two are somebody's, as far as anybody knows"
@@ -397,3 +400,141 @@ def test_a_chosen_shortfall_changes_the_way_of_what_is_begun_then(tmp_path: Path
         again = ScriptedWork()
         asyncio.run(worker(ledger, richer, again).work())
         assert again.variants == [0] * 3
+
+
+def test_workers_that_slept_with_their_machine_are_not_taken_for_lost(tmp_path: Path) -> None:
+    clock = HandClock()
+    with opened(tmp_path) as ledger, opened(tmp_path) as other:
+        run = started_run(ledger, 2)
+        begun: list[int] = []
+
+        def beaten() -> bool:
+            rows = ledger.read_rows(select(RunWorkerRow.alive_until, RunWorkerRow.state))
+            return all(r["alive_until"] > clock.seconds or r["state"] == "lost" for r in rows)
+
+        async def script(lease: Lease) -> Ended:
+            begun.append(lease.number)
+            await until(lambda: len(begun) == 2)
+            if lease.number == 0:
+                clock.seconds += 8 * 3600.0
+            await asyncio.sleep(0.05)
+            await until(beaten)
+            return ready(lease)
+
+        async def both() -> list[WhyEnded]:
+            made = [worker(at, run, ScriptedWork(script, at_once=1), clock=clock) for at in (ledger, other)]
+            return [end.why for end in await asyncio.gather(*(one.work() for one in made))]
+
+        assert asyncio.run(both()) == [WhyEnded.NOTHING_LEFT] * 2
+        assert RunEventKind.WORKER_LOST not in kinds(ledger, run)
+
+
+def test_a_trouble_that_was_over_does_not_hide_why_the_worker_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, refused = WorkQueue.claim, list[str]()
+
+    def once(queue: WorkQueue, name: str, n: int) -> list[Lease]:
+        if not refused:
+            refused.append(name)
+            raise StorageError("the ledger cannot grow")
+        return claim(queue, name, n)
+
+    async def script(lease: Lease) -> Ended:
+        raise EndpointError("no answer for 12 h")
+
+    monkeypatch.setattr(WorkQueue, "claim", once)
+    with opened(tmp_path) as ledger:
+        run = started_run(ledger, 3)
+        asyncio.run(worker(ledger, run, ScriptedWork(script)).work())
+        events = LabellingRunStore(ledger).events(run, RunEventKind.TROUBLE)
+        assert [e.event.words for e in events] == ["the ledger cannot grow", "no answer for 12 h"]
+
+
+def test_features_that_were_claimed_and_never_heard_of_are_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, lost = WorkQueue.claim, list[Lease]()
+
+    def unheard(queue: WorkQueue, name: str, n: int) -> list[Lease]:
+        claimed = claim(queue, name, n)
+        if claimed and not lost:
+            lost.extend(claimed)
+            raise StorageError("the server closed the connection")
+        return claimed
+
+    monkeypatch.setattr(WorkQueue, "claim", unheard)
+    with opened(tmp_path) as ledger:
+        run = started_run(ledger, 6)
+        end = asyncio.run(asyncio.wait_for(worker(ledger, run, ScriptedWork()).work(), 30.0))
+        assert (end.why, end.features) == (WhyEnded.NOTHING_LEFT, 6)
+        assert lost
+
+
+def test_an_end_that_was_stored_and_never_heard_of_is_not_taken_for_a_lost_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, unheard = WorkQueue.end, list[Ended]()
+
+    def end(queue: WorkQueue, ended: Sequence[Ended]) -> list[bool]:
+        stored = store(queue, ended)
+        if not unheard:
+            unheard.extend(ended)
+            raise StorageError("the server closed the connection")
+        return stored
+
+    monkeypatch.setattr(WorkQueue, "end", end)
+    with opened(tmp_path) as ledger:
+        run = started_run(ledger, 6)
+        ended = asyncio.run(worker(ledger, run, ScriptedWork()).work())
+        assert (ended.why, ended.features) == (WhyEnded.NOTHING_LEFT, 6)
+
+
+def test_work_that_cannot_be_closed_keeps_no_lease(tmp_path: Path) -> None:
+    class Stuck(ScriptedWork):
+        async def close(self) -> None:
+            raise OSError("bad file descriptor")
+
+    with opened(tmp_path) as ledger:
+        run = started_run(ledger, 2)
+        with pytest.raises(OSError, match="bad file"):
+            asyncio.run(worker(ledger, run, Stuck()).work())
+        assert kinds(ledger, run)[-1] is RunEventKind.WORKER_ENDED
+
+
+def test_who_is_asked_to_end_does_not_wait_for_a_disk_as_long_as_the_night(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+
+    def full(queue: WorkQueue, ended: Sequence[Ended]) -> list[bool]:
+        stop.set()
+        raise StorageError("the ledger cannot grow")
+
+    monkeypatch.setattr(WorkQueue, "end", full)
+    patience = StoragePatience(total=600.0, first_wait=0.05, longest_wait=300.0, at_the_end=0.1)
+    with opened(tmp_path) as ledger:
+        run = started_run(ledger, 3)
+        patient = worker(ledger, run, ScriptedWork(), stop=stop, times=replace(FAST, storage=patience))
+        end = asyncio.run(asyncio.wait_for(patient.work(), 30.0))
+        assert (end.why, states(ledger, run)) == (WhyEnded.STOPPED, ["planned"] * 3)
+
+
+def test_while_another_holds_the_ledger_ends_are_not_tried_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+    store = WorkQueue.end
+
+    def end(queue: WorkQueue, ended: Sequence[Ended]) -> list[bool]:
+        tried.append(len(ended))
+        if len(tried) == 1:
+            raise BusyError("the ledger stayed locked for 60 s")
+        return store(queue, ended)
+
+    monkeypatch.setattr(WorkQueue, "end", end)
+    with opened(tmp_path) as ledger:
+        run = started_run(ledger, 4)
+        ended = asyncio.run(worker(ledger, run, ScriptedWork()).work())
+        assert ended.features == 4
+    assert sum(tried) - tried[0] == 4
