@@ -6,13 +6,12 @@ from this process's settings.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from glossator.agent_calls import Endpoints
@@ -105,10 +104,11 @@ def _worked(
 
     runs = LabellingRunStore(session.ledger())
     begun: list[Worker] = []
+    notes = ThreadPoolExecutor(1, thread_name_prefix="glossator-notes")  # one: in the order of what happened
     desk = RunDesk(
         session=session, runs=runs, run=run, plan=plan, variant=read_orders(runs, run).variant,
         worker=lambda: begun[0].worker, endpoints=endpoints,
-        on_outage=lambda outage: _tell(runs, run, begun[0].worker, outage, say), say=say,
+        on_outage=lambda outage: _tell(notes, runs, run, begun[0].worker, outage, say), say=say,
     )  # fmt: skip
     work = open_work(desk)
     cheaper = work.cheaper_ratio if isinstance(work, LabelWork) else None
@@ -120,12 +120,18 @@ def _worked(
         ended = run_to_end(begun[0].work())
     finally:
         sys.setswitchinterval(interval)
+        notes.shutdown()
     say(f"worker {begun[0].worker} ended: {ended.why}, {ended.features} features")
     return ended
 
 
 def _tell(
-    runs: LabellingRunStore, run: str, worker: str, outage: OutageNote, say: Callable[[str], None]
+    notes: ThreadPoolExecutor,
+    runs: LabellingRunStore,
+    run: str,
+    worker: str,
+    outage: OutageNote,
+    say: Callable[[str], None],
 ) -> None:
     """Note an outage without holding up the event loop that tells of it."""
     from glossator.agents.llm_calls.breaker import OutageStage
@@ -142,7 +148,7 @@ def _tell(
     payload = {"model": outage.model, "reason": outage.reason.value, "seconds": round(outage.seconds, 1)}
     event = RunEvent.model_validate({"kind": kind, "words": words, "worker": worker, "payload": payload})
     say(words)
-    asyncio.get_running_loop().run_in_executor(None, partial(_noted, runs, run, event, say))
+    notes.submit(_noted, runs, run, event, say)
 
 
 def _noted(runs: LabellingRunStore, run: str, event: RunEvent, say: Callable[[str], None]) -> None:
