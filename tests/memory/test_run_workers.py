@@ -7,6 +7,7 @@ from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.ledger import Ledger
 from glossator.memory.run_workers import Amount, Ceiling, RunWorkers
 from glossator.records import RunEvent, RunEventKind, RunState
+from tests.memory.postgres_server import PostgresServer
 from tests.memory.run_fixtures import HandClock, started_run
 
 CEILING = Ceiling(calls=100, usd=1.0)
@@ -123,23 +124,22 @@ def test_the_silent_may_be_spared_while_those_whose_process_is_gone_are_lost(any
     assert workers.reap() == [other]
 
 
-def test_a_worker_that_beats_or_ends_while_it_is_looked_at_is_not_lost(any_ledger: Ledger) -> None:
+def test_a_worker_that_beats_or_ends_while_it_is_looked_at_is_not_lost(postgres: PostgresServer) -> None:
     clock = HandClock()
-    workers = RunWorkers(any_ledger, started_run(any_ledger, 1), clock)
-    if not any_ledger.is_server:
-        pytest.skip("a SQLite writer is alone")
-    beating, ending = workers.begin("here", 1, seconds=60.0), workers.begin("here", 2, seconds=60.0)
+    with Ledger.open(postgres.new_database()) as ledger:  # a SQLite writer is alone
+        workers = RunWorkers(ledger, started_run(ledger, 1), clock)
+        beating, ending = workers.begin("here", 1, seconds=60.0), workers.begin("here", 2, seconds=60.0)
 
-    def gone(host: str, process: int) -> bool:
-        clock.seconds += 1
-        if process == 1:
-            workers.beat(beating, Amount())
-        else:
-            workers.end(ending, Amount())
-        return True
+        def gone(host: str, process: int) -> bool:
+            clock.seconds += 1
+            if process == 1:
+                workers.beat(beating, Amount())
+            else:
+                workers.end(ending, Amount())
+            return True
 
-    assert workers.reap(gone) == []
-    assert [load.worker for load in workers.loads()] == [beating]
+        assert workers.reap(gone) == []
+        assert [load.worker for load in workers.loads()] == [beating]
 
 
 def test_an_unknown_run_is_named_with_those_that_are_known(any_ledger: Ledger) -> None:
