@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from glossator.agents.llm_calls.answer_store import Batches
-from glossator.errors import BusyError, LeaseLost, StorageError
+from glossator.errors import BusyError, CorruptFileError, LeaseLost, StorageError
 from glossator.memory.card_rows import card_rows
 from glossator.memory.work_queue import Ended, WorkQueue
 from glossator.records import ItemState
+
+_NOT_PASSING = (LeaseLost, CorruptFileError)
+"""What no waiting mends."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class StoredEnds:
         waits = self._patience.waits()
         try:
             return await work()
-        except LeaseLost:
+        except _NOT_PASSING:
             raise
         except StorageError as error:
             if not self.failing:
@@ -102,7 +105,7 @@ class StoredEnds:
             await asyncio.sleep(wait)
             try:
                 return await work()
-            except LeaseLost:
+            except _NOT_PASSING:
                 raise
             except StorageError:
                 continue

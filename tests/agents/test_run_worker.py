@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from glossator.agents.run_work.stored_ends import StoragePatience
 from glossator.agents.run_work.worker_end import WhyEnded
-from glossator.errors import BudgetSpent, BusyError, EndpointError, StorageError
+from glossator.errors import BudgetSpent, BusyError, CorruptFileError, EndpointError, StorageError
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.ledger import Ledger
 from glossator.memory.ledger_tables import RunWorkerRow
@@ -410,13 +410,12 @@ def test_workers_that_slept_with_their_machine_are_not_taken_for_lost(tmp_path: 
 
         def beaten() -> bool:
             rows = ledger.read_rows(select(RunWorkerRow.alive_until, RunWorkerRow.state))
-            return all(r["alive_until"] > clock.seconds or r["state"] == "lost" for r in rows)
+            return all(r["alive_until"] > clock.seconds or r["state"] != "alive" for r in rows)
 
         async def script(lease: Lease) -> Ended:
             begun.append(lease.number)
-            await until(lambda: len(begun) == 2)
-            if lease.number == 0:
-                clock.seconds += 8 * 3600.0
+            await until(lambda: len(begun) >= 2)
+            clock.seconds = 9 * 3600.0  # eight hours later
             await asyncio.sleep(0.05)
             await until(beaten)
             return ready(lease)
@@ -538,3 +537,17 @@ def test_while_another_holds_the_ledger_ends_are_not_tried_one_by_one(
         ended = asyncio.run(worker(ledger, run, ScriptedWork()).work())
         assert ended.features == 4
     assert sum(tried) - tried[0] == 4
+
+
+def test_a_damaged_ledger_is_not_waited_for(tmp_path: Path) -> None:
+    async def script(lease: Lease) -> Ended:
+        raise CorruptFileError("the ledger is damaged: put back a copy of it")
+
+    with opened(tmp_path) as ledger:
+        run = started_run(ledger, 3)
+        patient = replace(FAST, storage=StoragePatience(total=600.0, first_wait=300.0))
+        end = asyncio.run(
+            asyncio.wait_for(worker(ledger, run, ScriptedWork(script), times=patient).work(), 30.0)
+        )
+        assert (end.why, states(ledger, run)) == (WhyEnded.STORAGE, ["planned"] * 3)
+        assert "put back a copy" in end.words
