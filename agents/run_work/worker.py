@@ -144,9 +144,8 @@ class RunWorker:
         try:
             await self._work_on()
         finally:
-            beats.cancel()
             await self._drop_tasks()
-            await self._leave()
+            await self._leave(beats)
         halt = self._halt or Halt(WhyEnded.STOPPED)
         return WorkerEnd(halt.why, self._features, self._work.spent(), halt.words)
 
@@ -351,7 +350,7 @@ class RunWorker:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _leave(self) -> None:
+    async def _leave(self, beats: asyncio.Task[None]) -> None:
         """Close the work and give back what is held; what cannot be written runs out by itself."""
         try:
             if pending := {*self._notes, *([self._projection] if self._projection is not None else [])}:
@@ -361,6 +360,7 @@ class RunWorker:
                     await step()
                 except StorageError as error:
                     _log.warning("at the end: %s", error)
-        finally:  # whatever else goes wrong
+        finally:  # whatever else goes wrong, and alive until then: closing may take long
+            beats.cancel()
             why = self._halt.why.value if self._halt is not None else ""
             await self._heart.end(self.worker, self._work.spent(), why)
