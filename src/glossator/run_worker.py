@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from glossator.agent_calls import Endpoints
-from glossator.commands.result_output import note
+from glossator.commands.result_output import note_if_heard
 from glossator.errors import SettingsError, StorageError
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.own_loop import run_to_end
@@ -39,7 +39,7 @@ def work_on(
     *,
     endpoints: Endpoints | None = None,
     stop: threading.Event | None = None,
-    say: Callable[[str], None] = note,
+    say: Callable[[str], None] = note_if_heard,
     times: WorkerTimes | None = None,
 ) -> WorkerEnd:
     """Work on `run` until there is a reason to end; what it is stands in the result.

@@ -14,7 +14,7 @@ from glossator.agents.explainers.explainer_settings import ExplainerSettings
 from glossator.agents.labelling import FeatureLabeller
 from glossator.agents.llm_calls.budget import Budget, Limits
 from glossator.agents.llm_calls.call_room import CallRoom
-from glossator.agents.llm_calls.chat import CallFailure, Role, UnscoredReason
+from glossator.agents.llm_calls.chat import CallFailure, ChatReply, ChatRequest, Role, UnscoredReason
 from glossator.agents.llm_calls.prices import Prices
 from glossator.agents.llm_calls.retry import RetryPolicy
 from glossator.agents.llm_calls.scripted_chat import ScriptedChat, noisy
@@ -221,6 +221,16 @@ def test_embedded_labels_are_the_same_in_any_order_and_after_a_break(
         assert cards(ledger) == whole
 
 
+class Uneven(ScriptedChat):
+    """Every other answer takes long."""
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        slow = len(self.requests) % 2
+        reply = await super().complete(request)
+        await asyncio.sleep(0.5 * slow)
+        return reply
+
+
 def test_what_is_asked_when_the_time_is_over_is_awaited_and_kept(
     planted: PlantedIndex, tmp_path: Path
 ) -> None:
@@ -230,7 +240,7 @@ def test_what_is_asked_when_the_time_is_over_is_awaited_and_kept(
         passed[0] = 100.0 if number >= 12 else 0.0
 
     with opened(tmp_path) as ledger:
-        run, chat = ordered(ledger), ScriptedChat(oracle(), seconds=0.05, failing=late)
+        run, chat = ordered(ledger), Uneven(oracle(), seconds=0.05, failing=late)
         work = label_work(planted, chat, ledger, limits=Limits(seconds=50.0), clock=lambda: passed[0])
         end = worked(ledger, run, work)
         assert end.why is WhyEnded.BUDGET_SPENT

@@ -187,7 +187,7 @@ def test_a_worker_lives_while_it_closes_its_work(tmp_path: Path) -> None:
     class Slow(ScriptedWork):
         async def close(self) -> None:
             before = living_until(ledger)
-            await asyncio.wait_for(until(lambda: living_until(ledger) > before + 0.1), 30.0)
+            await asyncio.wait_for(until(lambda: living_until(ledger) > before + 1.0), 30.0)
 
     with opened(tmp_path) as ledger:
         run = started_run(ledger, 2)
