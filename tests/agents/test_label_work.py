@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from glossator.agents.explainers.explainer_settings import ExplainerSettings
 from glossator.agents.labelling import FeatureLabeller
 from glossator.agents.llm_calls.budget import Budget, Limits
 from glossator.agents.llm_calls.call_room import CallRoom
-from glossator.agents.llm_calls.chat import CallFailure, ChatReply, ChatRequest, Role, UnscoredReason
+from glossator.agents.llm_calls.chat import CallFailure, Role, UnscoredReason
 from glossator.agents.llm_calls.prices import Prices
 from glossator.agents.llm_calls.retry import RetryPolicy
 from glossator.agents.llm_calls.scripted_chat import ScriptedChat, noisy
@@ -73,10 +71,9 @@ def label_work(
     limits: Limits | None = None,
     expected: LlmSpending | None = None,
     retry: RetryPolicy | None = None,
-    clock: Callable[[], float] = time.monotonic,
     windows: int | None = 5,
 ) -> LabelWork:
-    budget = Budget(limits, clock=clock)
+    budget = Budget(limits)
     calls = CallRoom(
         {Role.EXPLAINER: endpoint, Role.SCORER: endpoint},
         budget=budget, store=CallStore(ledger), slots=8, counter=TokenCounter(), prices=Prices("1/1"),
@@ -219,32 +216,6 @@ def test_embedded_labels_are_the_same_in_any_order_and_after_a_break(
         asyncio.run(one_by_hand())
         worked(ledger, run, embedded())
         assert cards(ledger) == whole
-
-
-class Uneven(ScriptedChat):
-    """Every other answer takes long."""
-
-    async def complete(self, request: ChatRequest) -> ChatReply:
-        slow = len(self.requests) % 2
-        reply = await super().complete(request)
-        await asyncio.sleep(0.5 * slow)
-        return reply
-
-
-def test_what_is_asked_when_the_time_is_over_is_awaited_and_kept(
-    planted: PlantedIndex, tmp_path: Path
-) -> None:
-    passed = [0.0]
-
-    def late(number: int) -> None:
-        passed[0] = 100.0 if number >= 12 else 0.0
-
-    with opened(tmp_path) as ledger:
-        run, chat = ordered(ledger), Uneven(oracle(), seconds=0.05, failing=late)
-        work = label_work(planted, chat, ledger, limits=Limits(seconds=50.0), clock=lambda: passed[0])
-        end = worked(ledger, run, work)
-        assert end.why is WhyEnded.BUDGET_SPENT
-        assert end.spent.calls == len(chat.requests) == CallStore(ledger).count() > 13
 
 
 def test_what_is_asked_before_the_first_feature_is_counted_though_nobody_waits_for_it(
