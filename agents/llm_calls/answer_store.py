@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from glossator.agents.llm_calls.token_counts import TokenCounter, TokenTotals
+from glossator.errors import StorageError
 from glossator.memory.call_store import CallStore, StoredCall
 
 Item = TypeVar("Item")
@@ -126,8 +127,13 @@ class AnswerStore:
         """
         await self._reads.close()
         await self._writes.close()
-        if self._unstored:
-            await asyncio.to_thread(self._add, list(self._unstored.values()))
+        left = list(self._unstored.values())
+        if not left:
+            return
+        try:
+            await asyncio.to_thread(self._add, left)
+        except StorageError as error:
+            raise StorageError(f"answers that were paid and are lost now: {len(left)}: {error}") from error
 
     async def _open(self, identity: str) -> None:
         try:

@@ -85,7 +85,7 @@ def test_connections_are_let_go_of_though_the_ledger_cannot_be_written(
             calls = room(endpoint, ledger)
             with pytest.raises(StorageError):
                 await calls.ask(question(), read)
-            with pytest.raises(StorageError):
+            with pytest.raises(StorageError, match="paid and are lost now: 1"):
                 await calls.close()
 
         asyncio.run(run())
