@@ -90,6 +90,8 @@ class AnswerStore:
         self._reads = Batches(self._find)
         self._writes = Batches(self._add)
         self._unstored: dict[str, StoredCall] = {}
+        self._refused: dict[str, StoredCall] = {}
+        """Of these, what the ledger would not take when that was last tried."""
         self._opened: set[str] = set()
         self._opening: dict[str, asyncio.Future[None]] = {}
 
@@ -117,6 +119,16 @@ class AnswerStore:
         """Store `call`; it is on disk afterwards, also if the asker is cancelled meanwhile."""
         self._unstored[call.key] = call
         await self._writes.do(call)
+
+    async def ready(self) -> None:
+        """Return where the next answer could be stored, as far as anybody knows.
+
+        Raises:
+            StorageError: an answer that was paid still cannot be stored; nothing more should be paid.
+
+        """
+        for call in tuple(self._refused.values())[:1]:
+            await self._writes.do(call)
 
     async def close(self) -> None:
         """Wait for what is on its way to the disk; what could not be stored is tried once more.
@@ -150,7 +162,12 @@ class AnswerStore:
         return [found.get(key) for key in keys]
 
     def _add(self, calls: Sequence[StoredCall]) -> list[None]:
-        self._store.add(calls)
+        try:
+            self._store.add(calls)
+        except StorageError:
+            self._refused |= {call.key: call for call in calls}
+            raise
         for call in calls:
             self._unstored.pop(call.key, None)
+            self._refused.pop(call.key, None)
         return [None] * len(calls)

@@ -248,6 +248,8 @@ class CallRoom:
         while True:
             async with attempts.turn(), self._slots.slot(question.identity):
                 if attempts.may_ask():
+                    if self._answers is not None:
+                        await self._answers.ready()
                     return await self._paid_for(question)
 
     async def _paid_for(self, question: Question) -> _Bought:

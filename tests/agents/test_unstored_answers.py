@@ -59,6 +59,28 @@ def test_an_answer_that_could_not_be_stored_is_kept_until_it_can_be(
         assert (len(endpoint.requests), disk.refused, CallStore(ledger).count()) == (1, 4, 1)
 
 
+def test_nothing_more_is_paid_than_was_in_flight_when_the_disk_was_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, endpoint = Disk(monkeypatch), TinyChat(latency=lambda number: 0.05)
+    texts = [f"1|word {i}|1" for i in range(30)]
+    with opened(tmp_path) as ledger:
+
+        async def run() -> None:
+            calls = room(endpoint, ledger, slots=4)
+            said = await asyncio.gather(
+                *(calls.ask(question(t), read) for t in texts), return_exceptions=True
+            )
+            assert all(isinstance(one, StorageError) for one in said)
+            assert len(endpoint.requests) <= 8  # four, and four that left while the first were refused
+            disk.full = False
+            assert [await calls.ask(question(t), read) for t in texts] == ["1"] * 30
+            await calls.close()
+
+        asyncio.run(run())
+        assert CallStore(ledger).count() == len(endpoint.requests) == 30
+
+
 def test_what_is_left_at_the_end_is_stored_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk, endpoint = Disk(monkeypatch), TinyChat()
     with opened(tmp_path) as ledger:
