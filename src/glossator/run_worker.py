@@ -104,7 +104,7 @@ def _worked(
 
     runs = LabellingRunStore(session.ledger())
     begun: list[Worker] = []
-    notes = ThreadPoolExecutor(1, thread_name_prefix="glossator-notes")  # one: in the order of what happened
+    notes = _notes()
     desk = RunDesk(
         session=session, runs=runs, run=run, plan=plan, variant=read_orders(runs, run).variant,
         worker=lambda: begun[0].worker, endpoints=endpoints,
@@ -123,6 +123,11 @@ def _worked(
         notes.shutdown()
     say(f"worker {begun[0].worker} ended: {ended.why}, {ended.features} features")
     return ended
+
+
+def _notes() -> ThreadPoolExecutor:
+    """One thread, so that outages are noted in the order of what happened."""
+    return ThreadPoolExecutor(1, thread_name_prefix="glossator-notes")
 
 
 def _tell(
