@@ -23,6 +23,7 @@ from glossator.agents.explainers.material import Material, OpenViews
 from glossator.agents.explainers.validated import ExplainedFeature, ValidatedCandidate
 from glossator.agents.feature_preparation import FeaturePreparation, LabelledFeature, PreparedFeature
 from glossator.agents.imported_labels import explained_elsewhere, imported_explanation
+from glossator.agents.llm_calls.all_finished import all_finished
 from glossator.agents.llm_calls.budget import Budget
 from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.llm_causes import CausesReading
@@ -291,16 +292,14 @@ class LlmLabeller:
         """The chosen explanation, and roughly the best of each other method, by explanation id."""
         rough = replace(bench, settings=_rough(bench.settings))
         best = explained.best_of_each_method()
-        scores = await asyncio.gather(
-            *(
-                self._score(
-                    feature,
-                    explained.candidates[i].explanation,
-                    others,
-                    bench if i == explained.chosen else rough,
-                )
-                for i in best
+        scores = await all_finished(
+            self._score(
+                feature,
+                explained.candidates[i].explanation,
+                others,
+                bench if i == explained.chosen else rough,
             )
+            for i in best
         )
         return {explained.candidates[i].explanation.id: s for i, s in zip(best, scores, strict=True)}
 

@@ -106,21 +106,25 @@ class LabellingRunStore:
 
     def note(self, run: str, event: RunEvent) -> None:
         """Store `event`; it is on disk afterwards."""
-        row = {"run": run, "kind": event.kind.value, "record": event.model_dump_json(), "at": _now()}
-        self.ledger.add_rows(RunEventRow, [row])
+        self.ledger.add_rows(RunEventRow, [_event_row(run, event)])
 
-    def note_once(self, run: str, event: RunEvent) -> bool:
-        """Store `event` unless the run has one of its kind since its last start; whether it was stored."""
+    def note_once(self, run: str, event: RunEvent, *along: RunEvent) -> bool:
+        """Store `event`, and `along` with it, unless the run has one of its kind since its last start.
+
+        Events whose payloads say that they are `about` something else count as of another kind. Returns
+        whether it was stored.
+        """
         with self.ledger.writing() as connection:
             lock_run(connection, run)
             last = func.max(RunEventRow.seq)
             of_run = select(last).where(RunEventRow.run == run)
             started = connection.scalar(of_run.where(RunEventRow.kind == RunEventKind.STARTED.value)) or 0
-            known = connection.scalar(of_run.where(RunEventRow.kind == event.kind.value)) or 0
-            if known > started:
+            known = select(RunEventRow.record).where(
+                RunEventRow.run == run, RunEventRow.kind == event.kind.value, RunEventRow.seq > started
+            )
+            if any(_about(text) == event.payload.get("about") for text in connection.scalars(known)):
                 return False
-            row = {"run": run, "kind": event.kind.value, "record": event.model_dump_json(), "at": _now()}
-            self.ledger.add(connection, RunEventRow, [row])
+            self.ledger.add(connection, RunEventRow, [_event_row(run, one) for one in (event, *along)])
         return True
 
     def events(self, run: str, *kinds: RunEventKind) -> list[StoredRunEvent]:
@@ -170,6 +174,14 @@ def new_worker_id() -> str:
 def order_id(plan: RunPlan) -> str:
     """The same for the same order: tells whether a plan file was started before."""
     return content_id("o", plan.model_dump(mode="json"))
+
+
+def _event_row(run: str, event: RunEvent) -> dict[str, object]:
+    return {"run": run, "kind": event.kind.value, "record": event.model_dump_json(), "at": _now()}
+
+
+def _about(record: str) -> JsonValue:
+    return RunEvent.model_validate_json(record).payload.get("about")
 
 
 def _item_row(run: str, number: int, plan: RunPlan, item: PlannedItem) -> dict[str, object]:

@@ -87,9 +87,19 @@ def open_server(url: str) -> Server:
 def _server_engine(url: URL) -> Engine:
     """An engine with few connections, so that many workers fit, which notices that the server is gone."""
     patience = {name: value for name, value in _PATIENCE.items() if name not in url.query}
-    return create_engine(
+    engine = create_engine(
         url, pool_pre_ping=True, pool_size=4, max_overflow=4, pool_timeout=BUSY_SECONDS, connect_args=patience
     )
+    event.listen(engine, "connect", _bound_waits)
+    return engine
+
+
+def _bound_waits(connection: Any, _record: object) -> None:
+    """A lock is waited for as long as in SQLite: its holder may be a process that was halted."""
+    cursor = connection.cursor()
+    cursor.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
+    cursor.close()
+    connection.commit()
 
 
 @contextmanager

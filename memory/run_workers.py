@@ -85,8 +85,10 @@ class RunWorkers:
 
     def beat(
         self, worker: str, spent: Amount, load: WorkerLoad | None = None, seconds: float = LEASE_SECONDS
-    ) -> None:
-        """Be alive for `seconds` more.
+    ) -> bool:
+        """Be alive for `seconds` more; returns whether the last beat was less than half of that ago.
+
+        If not, this machine slept or the ledger was away, and others may not have been able to beat either.
 
         Raises:
             LeaseLost: it was taken for lost, and what it does no longer counts.
@@ -94,10 +96,14 @@ class RunWorkers:
         """
         with self._ledger.writing() as connection:
             now = self._clock.now(connection)
+            query = select(RunWorkerRow.boot, RunWorkerRow.alive_until).where(RunWorkerRow.id == worker)
+            before = connection.execute(query).first()
             changed: dict[str, object] = {"alive_until": now.seconds + seconds, "boot": now.boot}
             if load is not None:
                 changed["load"] = load.model_dump_json()
             self._change(connection, worker, changed | _columns("spent", spent))
+        soon = Moment(now.boot, now.seconds + seconds / 2)
+        return before is not None and not is_over(Moment(before.boot, before.alive_until), soon)
 
     def draw(
         self, worker: str, ceiling: Ceiling, spent: Amount, needed: Amount, portion: Amount
@@ -137,10 +143,14 @@ class RunWorkers:
             self._note(connection, RunEventKind.WORKER_ENDED, words, worker)
 
     def reap(
-        self, gone: Callable[[str, int], bool] = lambda host, process: False, sparing: str = ""
+        self,
+        gone: Callable[[str, int], bool] = lambda host, process: False,
+        sparing: str = "",
+        *,
+        silent: bool = True,
     ) -> list[str]:
-        """Take workers for lost whose time is over, or of which `gone(host, process)` says that they cannot
-        be running, but not `sparing`, who asks; returns their ids."""
+        """Take workers for lost whose time is over (not without `silent`), or of which `gone(host, process)`
+        says that they cannot be running, but not `sparing`, who asks; returns their ids."""
         with self._ledger.writing() as connection:
             lock_run(connection, self._run)
             now = self._clock.now(connection)
@@ -149,11 +159,11 @@ class RunWorkers:
                     RunWorkerRow.run == self._run, RunWorkerRow.state == _ALIVE
                 )
             ).all()
-            lost = [r for r in rows if is_over(Moment(r.boot, r.alive_until), now) or gone(r.host, r.process)]
-            lost = [r for r in lost if r.id != sparing]
-            for row in lost:
-                self._lose(connection, row.id, row.host)
-        return [row.id for row in lost]
+            over = {r.id for r in rows if is_over(Moment(r.boot, r.alive_until), now)}
+            # Where the time of the one who asks is over, too, nobody could beat: the machine slept.
+            late = over if silent and sparing not in over else set[str]()
+            lost = [r for r in rows if (r.id in late or gone(r.host, r.process)) and r.id != sparing]
+            return [r.id for r in lost if self._lose(connection, r.id, r.host, r.alive_until)]
 
     def loads(self) -> list[WorkerLoad]:
         """What the workers that have not ended say of themselves, as of their last beats."""
@@ -184,12 +194,16 @@ class RunWorkers:
         query = select(RunWorkerRow.__table__).where(RunWorkerRow.run == self._run, RunWorkerRow.id != worker)
         return ceiling.less(_taken(connection.execute(query).mappings()))
 
-    def _lose(self, connection: Connection, worker: str, host: str) -> None:
+    def _lose(self, connection: Connection, worker: str, host: str, alive_until: float) -> bool:
+        """Unless it has beaten or ended since it was looked at; a server's other writers do not wait."""
         table = RunWorkerRow
-        connection.execute(update(table).where(table.id == worker).values(state=_LOST))
+        same = (table.id == worker, table.state == _ALIVE, table.alive_until == alive_until)
+        if connection.execute(update(table).where(*same).values(state=_LOST)).rowcount == 0:
+            return False
         freed = _set_free(connection, self._run, worker)
         words = f"worker {worker} on {host} was lost; {freed} features that it was at are free again"
         self._note(connection, RunEventKind.WORKER_LOST, words, worker)
+        return True
 
     def _change(self, connection: Connection, worker: str, values: dict[str, object]) -> None:
         table = RunWorkerRow

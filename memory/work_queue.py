@@ -135,6 +135,15 @@ class WorkQueue:
                 stored[i] = self._end(connection, ended[i])
         return stored
 
+    def let_go(self, worker: str) -> int:
+        """Plan again whatever `worker` holds; returns how many. For one that does nothing at present: where a
+        server's answer to a claim was lost on the way, it holds features that it does not know of."""
+        items = WorkItemRow
+        held = (items.run == self._run, items.worker == worker, items.state == ItemState.LEASED.value)
+        with self._ledger.writing() as connection:
+            again = {"state": ItemState.PLANNED.value}
+            return connection.execute(update(items).where(*held).values(**again)).rowcount
+
     def counts(self) -> RunCounts:
         """How many features stand where."""
         items = WorkItemRow
@@ -190,7 +199,7 @@ class WorkQueue:
             "ended": int(time.time() * 1000) if over else 0,
         }  # fmt: skip
         if connection.execute(update(items).where(*held).values(**changed)).rowcount == 0:
-            return False
+            return self._is_ended_so(connection, ended)
         if ended.card is not None:
             run = run_of(self._run, ended.variant)
             card = self._ledger.add_card(
@@ -199,6 +208,19 @@ class WorkQueue:
             mine = (items.run == self._run, items.number == lease.number)
             connection.execute(update(items).where(*mine).values(card=card))
         return True
+
+    def _is_ended_so(self, connection: Connection, ended: Ended) -> bool:
+        """Whether this very end is stored: a server's word that it is may have been lost on the way."""
+        items, lease = WorkItemRow, ended.lease
+        query = select(items.number).where(
+            items.run == self._run,
+            items.number == lease.number,
+            items.worker == lease.worker,
+            items.attempts == lease.attempt,
+            items.state == ended.state.value,
+            items.state != ItemState.PLANNED.value,
+        )
+        return connection.execute(query).first() is not None
 
     def _planned(self, connection: Connection, after: int, n: int) -> Sequence[_Next]:
         items = WorkItemRow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import unicodedata
 from collections import Counter
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from glossator.agents.llm_calls.all_finished import all_finished
 from glossator.agents.llm_calls.answer_parsing import read_json, schema_of
 from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.llm_calls.chat import Call, ChatReply, Role, Unscored
@@ -61,7 +61,7 @@ async def write_concept(calls: CallRoom, concept: str) -> WrittenConcept:
         ModelAccessError: the model cannot be used as it is set.
         EndpointError: the endpoint does not answer, after trying again.
     """
-    answers = await asyncio.gather(*(calls.ask(_call(concept, i), _read) for i in range(ASKS)))
+    answers = await all_finished(calls.ask(_call(concept, i), _read) for i in range(ASKS))
     unscored = Counter(str(a.reason) for a in answers if isinstance(a, Unscored))
     dropped: Counter[str] = Counter()
     seen, kept = {normalise(concept)}, ([], [])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from glossator.agents.explainers.all_finished import all_finished
 from glossator.agents.explainers.explainer_settings import ExplainerSettings
 from glossator.agents.explainers.judged_windows import detection_value, validate_windows
 from glossator.agents.explainers.label_writing import LabelWriter
@@ -12,6 +11,7 @@ from glossator.agents.explainers.material import Material, OpenViews
 from glossator.agents.explainers.questions import Question
 from glossator.agents.explainers.refining import refine
 from glossator.agents.explainers.validated import ExplainedFeature, ValidatedCandidate, best_of
+from glossator.agents.llm_calls.all_finished import all_finished
 from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.window_reading.reader import LlmReader
 from glossator.records import Explanation, ExplanationMethod

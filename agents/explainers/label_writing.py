@@ -164,7 +164,7 @@ def _read(reply: ChatReply) -> LabelAnswer | Unscored:
     if answer.reason is UnscoredReason.CUT and (whole := _WHOLE_LABEL.search(said)):
         try:
             return LabelAnswer(label=json.loads(whole[1], strict=False), predicate=_CUT_PREDICATE)
-        except json.JSONDecodeError:
+        except ValueError:  # no JSON, or half of a surrogate pair in it
             return answer
     if answer.reason is UnscoredReason.CUT and _ENDLESS_LABEL.search(said):
         # It repeats itself; another draw may not, and more room would only hold more of the same.

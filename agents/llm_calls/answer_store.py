@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from glossator.agents.llm_calls.token_counts import TokenCounter, TokenTotals
+from glossator.errors import StorageError
 from glossator.memory.call_store import CallStore, StoredCall
 
 Item = TypeVar("Item")
@@ -89,6 +90,8 @@ class AnswerStore:
         self._reads = Batches(self._find)
         self._writes = Batches(self._add)
         self._unstored: dict[str, StoredCall] = {}
+        self._refused: dict[str, StoredCall] = {}
+        """Of these, what the ledger would not take when that was last tried."""
         self._opened: set[str] = set()
         self._opening: dict[str, asyncio.Future[None]] = {}
 
@@ -117,6 +120,16 @@ class AnswerStore:
         self._unstored[call.key] = call
         await self._writes.do(call)
 
+    async def ready(self) -> None:
+        """Return where the next answer could be stored, as far as anybody knows.
+
+        Raises:
+            StorageError: an answer that was paid still cannot be stored; nothing more should be paid.
+
+        """
+        for call in tuple(self._refused.values())[:1]:
+            await self._writes.do(call)
+
     async def close(self) -> None:
         """Wait for what is on its way to the disk; what could not be stored is tried once more.
 
@@ -126,11 +139,20 @@ class AnswerStore:
         """
         await self._reads.close()
         await self._writes.close()
-        if self._unstored:
-            await asyncio.to_thread(self._add, list(self._unstored.values()))
+        left = list(self._unstored.values())
+        if not left:
+            return
+        try:
+            await asyncio.to_thread(self._add, left)
+        except StorageError as error:
+            raise StorageError(f"answers that were paid and are lost now: {len(left)}: {error}") from error
 
     async def _open(self, identity: str) -> None:
-        for t in await asyncio.to_thread(self._store.totals, identity, self._counter.name):
+        try:
+            totals = await asyncio.to_thread(self._store.totals, identity, self._counter.name)
+        finally:
+            del self._opening[identity]  # where that failed, whoever comes next tries again
+        for t in totals:
             counted = TokenTotals(t.estimated_input, t.input_tokens, t.estimated_output, t.output_tokens)
             self._counter.learn(identity, t.prompt, counted)
         self._opened.add(identity)
@@ -140,7 +162,12 @@ class AnswerStore:
         return [found.get(key) for key in keys]
 
     def _add(self, calls: Sequence[StoredCall]) -> list[None]:
-        self._store.add(calls)
+        try:
+            self._store.add(calls)
+        except StorageError:
+            self._refused |= {call.key: call for call in calls}
+            raise
         for call in calls:
             self._unstored.pop(call.key, None)
+            self._refused.pop(call.key, None)
         return [None] * len(calls)

@@ -104,7 +104,7 @@ class CircuitBreaker:
             if self._error:
                 raise EndpointError(self._error)
             outage = self._outage
-            if self._is_probed and not await self._stand_in_line():
+            if self._is_probed and not await self._stand_in_line(outage):
                 continue
             if outage != self._outage or not self.is_open:
                 continue
@@ -150,7 +150,7 @@ class CircuitBreaker:
     def _goes_on(self, outage: int) -> bool:
         return self.is_open and outage == self._outage and not self._error
 
-    async def _stand_in_line(self) -> bool:
+    async def _stand_in_line(self, outage: int) -> bool:
         """True where one is the probe now; False where things have changed."""
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._line.append(turn)
@@ -158,7 +158,7 @@ class CircuitBreaker:
             return await turn
         except asyncio.CancelledError:
             if not turn.cancelled() and turn.result():
-                self.leave(self._outage)  # it became the probe in the same moment
+                self.leave(outage)  # it became the probe in the same moment
             raise
 
     async def _sleep_until_probe(self, outage: int) -> None:

@@ -248,6 +248,8 @@ class CallRoom:
         while True:
             async with attempts.turn(), self._slots.slot(question.identity):
                 if attempts.may_ask():
+                    if self._answers is not None:
+                        await self._answers.ready()
                     return await self._paid_for(question)
 
     async def _paid_for(self, question: Question) -> _Bought:
@@ -279,7 +281,7 @@ class CallRoom:
         return reply
 
     async def _kept(self, question: Question, bought: _Bought) -> _Answer:
-        (reply, paid), call, endpoint = bought, question.call, question.endpoint
+        reply, paid, call, endpoint = as_stored(bought.reply), bought.paid, question.call, question.endpoint
         self._counter.learn_reply(question.identity, question.prompt, question.raw, reply)
         if self._answers is not None:
             await self._answers.add(
@@ -292,7 +294,7 @@ class CallRoom:
                     estimated_output=question.raw.estimated_output, usd=paid.usd,
                 )
             )  # fmt: skip
-        return _Answer(as_stored(reply), paid)
+        return _Answer(reply, paid)
 
     def _pretend(self, question: Question) -> _Answer:
         """The likely answer at its likely cost; the second time it would come out of the ledger."""

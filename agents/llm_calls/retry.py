@@ -2,7 +2,8 @@
 
 Waits grow twofold and are drawn from 0 to that bound ("full jitter",
 https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), so that calls that failed
-together do not come back together. Retry-After is honoured for the whole endpoint.
+together do not come back together. Retry-After is honoured for the whole endpoint; where it asks for less
+than the bound (some say 0 and refuse again), the drawn wait is kept besides.
 
 A run that nobody watches has patience: what fails for want of the endpoint is asked again once the
 endpoint is back (`breaker.py`), instead of being given up.
@@ -55,6 +56,9 @@ class RetryPolicy:
     """Answers given up one after another, with none in between, after which the run ends."""
     failures_at_first: int = 2
     """The same before any answer came: the endpoint may not be there at all."""
+    refused_for: float = 15.0
+    """Where nothing but rate limits came for so long, the endpoint is out: thousands that wait would each
+    find out for themselves, and requests that are refused count as calls."""
     patience: float = 0.0
     """How long an endpoint that is out is waited for; 0 ends the run instead."""
     first_probe: float = 5.0
@@ -84,7 +88,8 @@ class EndpointHealth:
         self.answers = 0
         """Answers so far."""
         self._resume_at = 0.0
-        self._failed = self._given_up = 0
+        self._failed = self._given_up = self._refused = 0
+        self._refused_since = 0.0
 
     def pause(self) -> float:
         """Seconds that are left of the pause that the endpoint asked for."""
@@ -92,16 +97,19 @@ class EndpointHealth:
 
     def answered(self) -> None:
         """Note an answer."""
-        self._failed = self._given_up = 0
+        self._failed = self._given_up = self._refused = 0
         self.answers += 1
         self.breaker.close()
 
     def failed(self, failure: CallFailure) -> None:
         """Note a failed request, and the pause that it asks for."""
         if failure.reason not in ENDPOINT_FAILURES:
-            self._failed = 0  # it is there, and said why it would not answer
+            self._failed = self._refused = 0  # it is there, and said why it would not answer
             self.breaker.close()
-        elif failure.retryable and failure.reason is not UnscoredReason.RATE_LIMITED:
+        elif failure.reason is UnscoredReason.RATE_LIMITED:
+            self._refused_since = self._refused_since if self._refused else self.policy.clock()
+            self._refused += 1
+        elif failure.retryable:
             self._failed += 1
         if failure.retryable and failure.retry_after is not None:
             pause = min(max(failure.retry_after, 0.0), self.policy.longest_retry_after)
@@ -110,7 +118,9 @@ class EndpointHealth:
     @property
     def fails_everybody(self) -> bool:
         """So many requests failed one after another that it is not about the questions."""
-        return self._failed >= self.policy.failures_in_a_row
+        many, policy = self.policy.failures_in_a_row, self.policy
+        refuses = self._refused >= many and policy.clock() - self._refused_since >= policy.refused_for
+        return self._failed >= many or refuses
 
     def gave_up(self, failure: CallFailure, detail: str) -> None:
         """Note that no answer came; `detail` holds no keys.
@@ -184,8 +194,8 @@ class Attempts:
         if self._exhausted(failure) or self._lost_probes >= self._policy.probes_each:
             self._health.gave_up(failure, detail)
             return False
-        if failure.retry_after is None:  # else `turn` does the rest, for everybody
-            bound = min(self._policy.longest_wait, self._policy.first_wait * 2.0 ** (self._tried.total() - 1))
+        bound = min(self._policy.longest_wait, self._policy.first_wait * 2.0 ** (self._tried.total() - 1))
+        if (failure.retry_after or 0.0) < bound:  # else `turn` does the rest, for everybody
             await self._policy.sleep(self._health.random.uniform(0.0, bound))
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ from glossator.memory.call_store import StoredCall
 _DIGITS = 5
 _LOWEST = -1e4
 """Minus infinity is no JSON."""
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+"""JSON can spell it alone, and models write it where an answer is cut; no text encoding has it."""
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _compact = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
@@ -60,6 +63,7 @@ def call_key(identity: str, request: ChatRequest) -> str:
 
 def packed(reply: ChatReply) -> str:
     """`reply`'s text, ending, token probabilities (to 5 decimals) and tool calls as compact JSON."""
+    reply = as_stored(reply)
     tokens = [
         [t.token, _round(t.logprob), [[a.token, _round(a.logprob)] for a in t.alternatives]]
         for t in reply.tokens
@@ -76,18 +80,17 @@ def packed(reply: ChatReply) -> str:
 
 def as_stored(reply: ChatReply) -> ChatReply:
     """`reply` as it will come out of the ledger: a score is the same whether its answers were just given,
-    were stored, or some of each."""
-    if not reply.tokens:
-        return reply
+    were stored, or some of each. Halves of surrogate pairs, which no ledger takes, are U+FFFD."""
     tokens = tuple(
         AnswerToken(
-            t.token,
+            _sound(t.token),
             _round(t.logprob),
-            tuple(TokenLogprob(a.token, _round(a.logprob)) for a in t.alternatives),
+            tuple(TokenLogprob(_sound(a.token), _round(a.logprob)) for a in t.alternatives),
         )
         for t in reply.tokens
     )
-    return replace(reply, tokens=tokens)
+    called = tuple(ToolCall(_sound(c.name), _sound(c.arguments)) for c in reply.tool_calls)
+    return replace(reply, text=_sound(reply.text), tokens=tokens, tool_calls=called)
 
 
 def unpacked(call: StoredCall) -> ChatReply:
@@ -107,6 +110,12 @@ def unpacked(call: StoredCall) -> ChatReply:
     return ChatReply(
         body.text, body.finish, call.input_tokens, call.output_tokens, call.cached_tokens, tokens, called
     )
+
+
+def _sound(text: str) -> str:
+    if text.isascii() or _HALF_PAIR.search(text) is None:
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _round(logprob: float) -> float:

@@ -45,12 +45,17 @@ def read_reply(message: BaseMessage) -> ChatReply:
     return ChatReply(
         text=message.text or (refusal if isinstance(refusal, str) else ""),
         finish=Finish.REFUSAL if refusal else _finish(metadata),
-        input_tokens=usage["input_tokens"] if usage else None,
-        output_tokens=usage["output_tokens"] if usage else None,
-        cached_tokens=details.get("cache_read") or 0,
+        input_tokens=_counted(usage["input_tokens"]) if usage else None,
+        output_tokens=_counted(usage["output_tokens"]) if usage else None,
+        cached_tokens=_counted(details.get("cache_read") or 0) or 0,
         tokens=_tokens(metadata.get("logprobs")),
         tool_calls=_tool_calls(message),
     )
+
+
+def _counted(tokens: int) -> int | None:
+    """A number below 0 counts as not given: it would pay into the budget."""
+    return tokens if tokens >= 0 else None
 
 
 def _tool_calls(message: BaseMessage) -> tuple[ToolCall, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -38,6 +39,7 @@ class Heartbeat:
             gone: which other workers cannot be running any more.
         """
         self._workers, self._every, self._lease, self._gone = workers, every, lease, gone
+        self._spares_until = float("-inf")
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="glossator-beat")
 
     async def begin(self, host: str, process: int) -> str:
@@ -70,7 +72,9 @@ class Heartbeat:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _beat(self, spent: Amount, load: WorkerLoad) -> None:
-        self._workers.beat(load.worker, spent, load, self._lease)
-        # After its own beat: while nothing can be written, nobody may be taken for lost for that. A machine
-        # may sleep between the two, and then this one is not lost either.
-        self._workers.reap(self._gone, sparing=load.worker)
+        if not self._workers.beat(load.worker, spent, load, self._lease):
+            # The machine slept, or nothing could be written: the others get time to say that they live, too.
+            self._spares_until = time.monotonic() + self._lease
+        # After its own beat: while nothing can be written, nobody may be taken for lost for that.
+        silent = time.monotonic() >= self._spares_until
+        self._workers.reap(self._gone, sparing=load.worker, silent=silent)

@@ -98,6 +98,8 @@ class LabelWork:
         """Let go of connections and the measuring thread."""
         if self._opening is not None:
             self._opening.cancel()
+            # What it has asked counts as spent only once it has heard of that.
+            await asyncio.wait({self._opening})
         await self._labeller.close()
 
     def _missing(self, in_work: int) -> int:

@@ -156,8 +156,9 @@ class Projecting:
         event = RunEvent(
             kind=RunEventKind.PROJECTED, words=found.in_words(), worker=worker, payload=found.payload()
         )
-        if self._runs.note_once(self._run, event) and found.is_short:
-            self._runs.note_once(self._run, self._choice(plan, worker, found))
+        # Together: a run that was killed between the two would never choose.
+        choice = [self._choice(plan, worker, found)] if found.is_short else []
+        self._runs.note_once(self._run, event, *choice)
         self._is_over = True
 
     def _choice(self, plan: RunPlan, worker: str, found: Projection) -> RunEvent:

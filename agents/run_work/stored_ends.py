@@ -7,15 +7,19 @@ What was computed stays in memory until it is stored. While that fails nothing n
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from glossator.agents.llm_calls.answer_store import Batches
-from glossator.errors import LeaseLost, StorageError
+from glossator.errors import BusyError, CorruptFileError, LeaseLost, StorageError
 from glossator.memory.card_rows import card_rows
 from glossator.memory.work_queue import Ended, WorkQueue
 from glossator.records import ItemState
+
+_NOT_PASSING = (LeaseLost, CorruptFileError)
+"""What no waiting mends."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class StoragePatience:
     first_wait: float = 1.0
     """It doubles."""
     longest_wait: float = 60.0
+    at_the_end: float = 10.0
+    """Of all that, what is left once the worker is asked to end."""
 
     def waits(self) -> list[float]:
         """One wait after another until the patience is over."""
@@ -56,11 +62,17 @@ class StoredEnds:
         self._batches: Batches[Ended, _Stored] = Batches(self._store)
         self.failing = 0
         """How many wait for the ledger to be writable again."""
+        self._failing_since = 0.0
 
     @property
     def in_trouble(self) -> bool:
         """The ledger could not be written when that was last tried."""
         return self.failing > 0
+
+    @property
+    def is_waited_for_enough(self) -> bool:
+        """For a worker that is asked to end, the ledger could not be written for long enough."""
+        return self.in_trouble and time.monotonic() - self._failing_since > self._patience.at_the_end
 
     async def store(self, ended: Ended) -> bool:
         """Store `ended`; False where the worker no longer holds the feature, and nothing was stored.
@@ -75,11 +87,13 @@ class StoredEnds:
         waits = self._patience.waits()
         try:
             return await work()
-        except LeaseLost:
+        except _NOT_PASSING:
             raise
         except StorageError as error:
             if not self.failing:
                 await self._on_trouble(error)
+        if not self.failing:
+            self._failing_since = time.monotonic()
         self.failing += 1
         try:
             return await self._again(work, waits)
@@ -91,7 +105,7 @@ class StoredEnds:
             await asyncio.sleep(wait)
             try:
                 return await work()
-            except LeaseLost:
+            except _NOT_PASSING:
                 raise
             except StorageError:
                 continue
@@ -112,6 +126,8 @@ class StoredEnds:
         """In a thread: together, or one by one where that fails, so that one bad card harms no other."""
         try:
             return [_Stored(held) for held in self._queue.end(batch)]
+        except BusyError as error:  # that took a minute, and says nothing of single cards
+            return [_Stored(held=False, error=error)] * len(batch)
         except StorageError as error:
             if len(batch) == 1:
                 return [self._alone(batch[0], error)]

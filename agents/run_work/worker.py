@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
+from pydantic import JsonValue
+
 from glossator.agents.run_work.heartbeat import Heartbeat
 from glossator.agents.run_work.item_work import ItemWork
 from glossator.agents.run_work.orders import Orders, read_orders
@@ -131,6 +133,8 @@ class RunWorker:
         self._looked = self._empty_until = self._projected = float("-inf")
         self._notes: set[asyncio.Future[bool]] = set()
         self._features = 0
+        self._may_hold_more = False
+        """A claim failed, and perhaps on the way back: then the ledger says that this worker holds more."""
 
     async def work(self) -> WorkerEnd:
         """Work until there is a reason to end; whatever it is, leases and grants are given back."""
@@ -140,9 +144,8 @@ class RunWorker:
         try:
             await self._work_on()
         finally:
-            beats.cancel()
             await self._drop_tasks()
-            await self._leave()
+            await self._leave(beats)
         halt = self._halt or Halt(WhyEnded.STOPPED)
         return WorkerEnd(halt.why, self._features, self._work.spent(), halt.words)
 
@@ -158,8 +161,9 @@ class RunWorker:
                 await self._wait()
 
     def _would_wait_in_vain(self, halt: Halt) -> bool:
-        """What is in work would fare no better, or waits for an endpoint that does not answer."""
-        return halt.why in _DROPPING or bool(self._work.load().outage)
+        """What is in work would fare no better, or waits for an endpoint or a ledger that is away."""
+        waits = bool(self._work.load().outage) or self._ends.is_waited_for_enough
+        return halt.why in _DROPPING or waits
 
     async def _wait(self) -> None:
         try:
@@ -229,6 +233,7 @@ class RunWorker:
         except LeaseLost as error:
             self._end(WhyEnded.LOST, str(error))
         except StorageError as error:
+            self._may_hold_more = True
             await self._storage_trouble(error)
         return []
 
@@ -237,6 +242,9 @@ class RunWorker:
         if self._tasks or self._halt is not None:
             return
         try:
+            if self._may_hold_more:
+                await asyncio.to_thread(self._queue.let_go, self.worker)
+                self._may_hold_more = False
             counts = await asyncio.to_thread(self._queue.counts)
         except StorageError as error:
             _log.warning("the queue cannot be read: %s", error)
@@ -310,10 +318,11 @@ class RunWorker:
         if self._halt is not None:
             return
         self._end(why, words)
-        await self._note_once(_NOTED[why], words)
+        await self._note_once(_NOTED[why], words, why)
 
-    async def _note_once(self, kind: RunEventKind, words: str) -> None:
-        event = RunEvent(kind=kind, words=words, worker=self.worker)
+    async def _note_once(self, kind: RunEventKind, words: str, about: WhyEnded) -> None:
+        payload: dict[str, JsonValue] = {"about": about.value} if kind is RunEventKind.TROUBLE else {}
+        event = RunEvent(kind=kind, words=words, worker=self.worker, payload=payload)
         note = asyncio.ensure_future(asyncio.to_thread(self._runs.note_once, self._run, event))
         self._notes.add(note)
         try:
@@ -325,7 +334,7 @@ class RunWorker:
     async def _storage_trouble(self, error: StorageError) -> None:
         _log.warning("the ledger cannot be written: %s", error)
         self._empty_until = time.monotonic() + self._times.look
-        await self._note_once(RunEventKind.TROUBLE, str(error))
+        await self._note_once(RunEventKind.TROUBLE, str(error), WhyEnded.STORAGE)
 
     def _load(self) -> WorkerLoad:
         load = self._work.load()
@@ -341,14 +350,17 @@ class RunWorker:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _leave(self) -> None:
+    async def _leave(self, beats: asyncio.Task[None]) -> None:
         """Close the work and give back what is held; what cannot be written runs out by itself."""
-        if pending := {*self._notes, *([self._projection] if self._projection is not None else [])}:
-            await asyncio.wait(pending)
-        for step in (self._ends.close, self._work.close):
-            try:
-                await step()
-            except StorageError as error:
-                _log.warning("at the end: %s", error)
-        why = self._halt.why.value if self._halt is not None else ""
-        await self._heart.end(self.worker, self._work.spent(), why)
+        try:
+            if pending := {*self._notes, *([self._projection] if self._projection is not None else [])}:
+                await asyncio.wait(pending)
+            for step in (self._ends.close, self._work.close):
+                try:
+                    await step()
+                except StorageError as error:
+                    _log.warning("at the end: %s", error)
+        finally:  # whatever else goes wrong, and alive until then: closing may take long
+            beats.cancel()
+            why = self._halt.why.value if self._halt is not None else ""
+            await self._heart.end(self.worker, self._work.spent(), why)

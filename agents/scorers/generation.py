@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
+from glossator.agents.llm_calls.all_finished import all_finished
 from glossator.agents.llm_calls.chat import Role, Unscored
 from glossator.agents.scorers.compared import COIN, Compared, Measured, Scored
 from glossator.agents.scorers.examples import ScoringExamples, seed_of
@@ -82,7 +83,7 @@ async def _read_all(bench: LlmBench, compared: Compared) -> list[_Read | str]:
     """What each explanation's texts do to the feature, or why there are not enough of them."""
     if bench.activate is None:
         return [NO_SUBJECT] * len(compared.readings)
-    written = await asyncio.gather(*(write_texts(bench.calls, e.text, N_TEXTS) for e in compared.readings))
+    written = await all_finished(write_texts(bench.calls, e.text, N_TEXTS) for e in compared.readings)
     feature, read = compared.explanation.feature, list[_Read | str]()
     for texts in written:
         if isinstance(texts, Unscored):

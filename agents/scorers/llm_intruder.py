@@ -7,7 +7,6 @@ in its windows, whatever the explanation; chance is one in five. After EleutherA
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from glossator.agents.firing_facts import STRONG
+from glossator.agents.llm_calls.all_finished import all_finished
 from glossator.agents.llm_calls.answer_parsing import choice_schema, read_choice
 from glossator.agents.llm_calls.chat import Call, Role, Unscored
 from glossator.agents.scorers.compared import Compared, Scored
@@ -65,7 +65,7 @@ async def intruder_scores(
     seed = seed_of(compared.explanation.feature, "intruder")
     kinds = ((Group.RANDOM, Negatives.RANDOM), (Group.HARD, Negatives.HARD))
     asked = [_questions(examples, group, bench.settings.intruder_questions, seed) for group, _ in kinds]
-    answers = await asyncio.gather(*(_answers(bench, examples, questions) for questions in asked))
+    answers = await all_finished(_answers(bench, examples, questions) for questions in asked)
     return tuple(
         _scored(bench, compared, examples, negatives, questions, chosen, seed)
         for (_, negatives), questions, chosen in zip(kinds, asked, answers, strict=True)
@@ -94,7 +94,7 @@ async def _answers(
 ) -> list[int | Unscored]:
     calls = [_call(bench, examples, question) for question in questions]
     read = partial(read_choice, n=SHOWN)
-    return list(await asyncio.gather(*(bench.calls.ask(call, read) for call in calls)))
+    return await all_finished(bench.calls.ask(call, read) for call in calls)
 
 
 def _call(bench: LlmBench, examples: ScoringExamples, question: _Question) -> Call:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from glossator.agents.llm_calls.all_finished import all_finished
 from glossator.agents.scorers.compared import Compared, Scored
 from glossator.agents.scorers.examples import ScoringExamples
 from glossator.agents.scorers.generation import generation_scores
@@ -52,7 +52,7 @@ async def score_with_llm(
     examples = bench.room.examples(explanation.feature, neighbours or FeatureNeighbours())
     compared = Compared.of(explanation, others, analyst, bench.room.settings.n_donors)
     scorers = [_scorer(method) for method in bench.settings.methods]
-    parts = await asyncio.gather(*(scorer(bench, compared, examples) for scorer in scorers))
+    parts = await all_finished(scorer(bench, compared, examples) for scorer in scorers)
     scored = [s for part in parts for s in part]
     evidence = {s.evidence.id: s.evidence for s in scored}
     return ScoredExplanation(tuple(s.score for s in scored), tuple(evidence.values()))

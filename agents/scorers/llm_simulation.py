@@ -9,7 +9,6 @@ read with another feature's explanation.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from glossator.agents.llm_calls.all_finished import all_finished
 from glossator.agents.scorers.compared import Compared, Measured, Scored
 from glossator.agents.scorers.examples import Group, ScoringExamples, seed_of
 from glossator.agents.scorers.llm_bench import LlmBench
@@ -69,11 +69,12 @@ async def simulation_scores(
     }  # fmt: skip
     outcome, payload = _outcome(bench, {NO_FIRING: len(asked.windows)}), dict[str, object]()
     if asked.firing.any():
-        own, others, analyst = await asyncio.gather(
-            _read(bench, [compared.explanation.text], asked),
-            _read(bench, [d.text for d in compared.donors] if bench.settings.n_baseline else [], asked),
-            _read(bench, [compared.analyst.text] if compared.analyst else [], asked),
+        claims = (
+            [compared.explanation.text],
+            [d.text for d in compared.donors] if bench.settings.n_baseline else [],
+            [compared.analyst.text] if compared.analyst else [],
         )
+        own, others, analyst = await all_finished(_read(bench, said, asked) for said in claims)
         measured = [_measure(room, feature, asked, s) for s in (own, others, analyst)]
         outcome = _outcome(bench, _unscored(own), asked, own, measured)
         payload = _payload(room, asked, own)
@@ -108,7 +109,7 @@ async def _read(bench: LlmBench, claims: Sequence[str], asked: _Asked) -> Simula
         simulate(bench.calls, claims[i % len(claims)], asked.tokens[part])
         for i, part in enumerate(asked.prompts)
     ]
-    parts = await asyncio.gather(*questions)
+    parts = await all_finished(questions)
     return Simulated(tuple(w for p in parts for w in p.windows), sum(p.dropped for p in parts))
 
 

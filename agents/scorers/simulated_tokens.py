@@ -7,7 +7,6 @@ for every token's; naming only the firing ones costs a tenth). Tokens that are n
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from glossator.agents.llm_calls.all_finished import all_finished
 from glossator.agents.llm_calls.answer_parsing import read_json, schema_of
 from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.llm_calls.chat import Call, ChatReply, Role, Unscored, UnscoredReason
@@ -82,9 +82,8 @@ async def simulate(calls: CallRoom, claim: str, windows: Sequence[tuple[str, ...
         return answer
     if answer.reason is UnscoredReason.CONTEXT_TOO_SMALL and len(windows) > 1:
         half = len(windows) // 2
-        first, second = await asyncio.gather(
-            simulate(calls, claim, windows[:half]), simulate(calls, claim, windows[half:])
-        )
+        halves = (windows[:half], windows[half:])
+        first, second = await all_finished(simulate(calls, claim, part) for part in halves)
         return Simulated((*first.windows, *second.windows), first.dropped + second.dropped)
     return Simulated((SimulatedWindow(None, answer.reason),) * len(windows), 0)
 

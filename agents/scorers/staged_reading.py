@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int, Int8
 
+from glossator.agents.llm_calls.all_finished import all_finished
 from glossator.agents.scorers.compared import Compared
 from glossator.agents.scorers.examples import Group
 from glossator.agents.scorers.llm_settings import LlmScoringSettings
@@ -72,10 +72,12 @@ async def read_in_stages(
         return StagedReading(main, stopped, None, None, None)
     early = questions.first_of_each_group(settings.n_baseline)
     early, first_stage = early[early < len(main)], np.arange(min(ends[0], len(main)))
-    shuffled, empty, analyst = await asyncio.gather(
-        _read_shuffled(ask, compared.donors, questions, early, settings.donors_read, windows_per_prompt),
-        _read_part(ask, NO_CLAIM, questions, early),
-        _read_part(ask, _text(compared.analyst), questions, first_stage),
+    shuffled, empty, analyst = await all_finished(
+        (
+            _read_shuffled(ask, compared.donors, questions, early, settings.donors_read, windows_per_prompt),
+            _read_part(ask, NO_CLAIM, questions, early),
+            _read_part(ask, _text(compared.analyst), questions, first_stage),
+        )
     )
     return StagedReading(main, stopped, shuffled, empty, analyst)
 
@@ -141,10 +143,8 @@ async def _read_shuffled(
     turns = max(1, min(len(donors), donors_read))
     size = max(1, min(windows_per_prompt, len(at) // turns))
     cuts = [at[i : i + size] for i in range(0, len(at), size)]
-    asked = await asyncio.gather(
-        *(
-            ask(donors[i % len(donors)].text, [questions.texts[j] for j in cut.tolist()])
-            for i, cut in enumerate(cuts)
-        )
+    asked = await all_finished(
+        ask(donors[i % len(donors)].text, [questions.texts[j] for j in cut.tolist()])
+        for i, cut in enumerate(cuts)
     )
     return PartReading(at, Readings.joined(asked))

@@ -6,7 +6,6 @@ Each window's answer counts alone: what cannot be read is unscored with its reas
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int8
 
+from glossator.agents.llm_calls.all_finished import all_finished
 from glossator.agents.llm_calls.answer_parsing import ReadVerdict, read_verdicts, verdict_schema
 from glossator.agents.llm_calls.call_room import CallRoom
 from glossator.agents.llm_calls.chat import Call, Role, Unscored, UnscoredReason
@@ -111,7 +111,7 @@ class LlmReader:
         n = self.windows_per_prompt
         prompt = self._prompt_file(question)
         chunks = [texts[i : i + n] for i in range(0, len(texts), n)]
-        answers = await asyncio.gather(*(self._ask(prompt, claim, chunk) for chunk in chunks))
+        answers = await all_finished(self._ask(prompt, claim, chunk) for chunk in chunks)
         verdicts = [v for answer in answers for v in answer.verdicts]
         nan = float("nan")
         return Readings(
@@ -133,9 +133,8 @@ class LlmReader:
             return _Answer(answer, calls)
         if answer.reason is UnscoredReason.CONTEXT_TOO_SMALL and len(texts) > 1:
             half = len(texts) // 2
-            first, second = await asyncio.gather(
-                self._ask(prompt, claim, texts[:half]), self._ask(prompt, claim, texts[half:])
-            )
+            halves = (texts[:half], texts[half:])
+            first, second = await all_finished(self._ask(prompt, claim, part) for part in halves)
             return _Answer((*first.verdicts, *second.verdicts), calls + first.calls + second.calls)
         return _Answer((ReadVerdict(None, None, answer.reason),) * len(texts), calls)
 

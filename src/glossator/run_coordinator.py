@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
 from glossator.agents.run_work.worker_end import WhyEnded
-from glossator.commands.result_output import note
+from glossator.commands.result_output import note_if_heard
 from glossator.errors import BudgetSpent, EndpointError, GlossatorError, StorageError, UserError
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.run_liveness import living_workers
@@ -67,7 +67,7 @@ class Coordinator:
     interruption: Interruption = field(default_factory=Interruption)
     report: Callable[[Session, str, RunFolder], Sequence[str]] = lambda session, run, folder: ()
     """Writes the report; returns what to say of it."""
-    say: Callable[[str], None] = note
+    say: Callable[[str], None] = note_if_heard
     status_seconds: float = STATUS_SECONDS
     restart_seconds: float = 1.0
     """Before a worker takes the place of one that died; twice as long each time."""

@@ -153,10 +153,10 @@ def placement_on(ray: str | None, session: Session) -> Generator[Placement | Non
 
 def work_here(run: str, settings: Settings, stop: threading.Event) -> WorkerOutcome:
     """Work on `run` in this thread, until there is a reason to end."""
-    from glossator.commands.result_output import note
+    from glossator.commands.result_output import note_if_heard
     from glossator.run_worker import work_on
 
-    ended: WorkerEnd = work_on(run, settings, stop=stop, say=note)
+    ended: WorkerEnd = work_on(run, settings, stop=stop, say=note_if_heard)
     return WorkerOutcome(ended.why, ended.words)
 
 

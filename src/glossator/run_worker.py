@@ -6,17 +6,16 @@ from this process's settings.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from glossator.agent_calls import Endpoints
-from glossator.commands.result_output import note
+from glossator.commands.result_output import note_if_heard
 from glossator.errors import SettingsError, StorageError
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.own_loop import run_to_end
@@ -40,7 +39,7 @@ def work_on(
     *,
     endpoints: Endpoints | None = None,
     stop: threading.Event | None = None,
-    say: Callable[[str], None] = note,
+    say: Callable[[str], None] = note_if_heard,
     times: WorkerTimes | None = None,
 ) -> WorkerEnd:
     """Work on `run` until there is a reason to end; what it is stands in the result.
@@ -105,10 +104,11 @@ def _worked(
 
     runs = LabellingRunStore(session.ledger())
     begun: list[Worker] = []
+    notes = _notes()
     desk = RunDesk(
         session=session, runs=runs, run=run, plan=plan, variant=read_orders(runs, run).variant,
         worker=lambda: begun[0].worker, endpoints=endpoints,
-        on_outage=lambda outage: _tell(runs, run, begun[0].worker, outage, say), say=say,
+        on_outage=lambda outage: _tell(notes, runs, run, begun[0].worker, outage, say), say=say,
     )  # fmt: skip
     work = open_work(desk)
     cheaper = work.cheaper_ratio if isinstance(work, LabelWork) else None
@@ -120,12 +120,23 @@ def _worked(
         ended = run_to_end(begun[0].work())
     finally:
         sys.setswitchinterval(interval)
+        notes.shutdown()
     say(f"worker {begun[0].worker} ended: {ended.why}, {ended.features} features")
     return ended
 
 
+def _notes() -> ThreadPoolExecutor:
+    """One thread, so that outages are noted in the order of what happened."""
+    return ThreadPoolExecutor(1, thread_name_prefix="glossator-notes")
+
+
 def _tell(
-    runs: LabellingRunStore, run: str, worker: str, outage: OutageNote, say: Callable[[str], None]
+    notes: ThreadPoolExecutor,
+    runs: LabellingRunStore,
+    run: str,
+    worker: str,
+    outage: OutageNote,
+    say: Callable[[str], None],
 ) -> None:
     """Note an outage without holding up the event loop that tells of it."""
     from glossator.agents.llm_calls.breaker import OutageStage
@@ -142,7 +153,7 @@ def _tell(
     payload = {"model": outage.model, "reason": outage.reason.value, "seconds": round(outage.seconds, 1)}
     event = RunEvent.model_validate({"kind": kind, "words": words, "worker": worker, "payload": payload})
     say(words)
-    asyncio.get_running_loop().run_in_executor(None, partial(_noted, runs, run, event, say))
+    notes.submit(_noted, runs, run, event, say)
 
 
 def _noted(runs: LabellingRunStore, run: str, event: RunEvent, say: Callable[[str], None]) -> None:

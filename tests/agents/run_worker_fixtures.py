@@ -15,8 +15,9 @@ from glossator.memory.work_queue import Ended, Lease
 from glossator.records import ItemState
 from tests.memory.test_ledger import card
 
+# Beats write: if many came at once, they would hold a ledger on a slow disk nearly all the time.
 FAST = WorkerTimes(
-    beat=0.02, look=0.01, tick=0.005, storage=StoragePatience(total=2.0, first_wait=0.02, longest_wait=0.05)
+    beat=0.1, look=0.01, tick=0.005, storage=StoragePatience(total=2.0, first_wait=0.02, longest_wait=0.05)
 )
 Script = Callable[[Lease], Awaitable[Ended]]
 

@@ -85,11 +85,18 @@ def test_each_kind_of_failure_is_tried_again_as_often_as_helps() -> None:
         assert (answer.reason, len(endpoint.requests)) == (reason, requests)
 
 
-@pytest.mark.parametrize(("wanted", "waited"), [(7.0, [7.0]), (3600.0, [60.0]), (-1.0, [])])
+@pytest.mark.parametrize(("wanted", "waited"), [(7.0, [7.0]), (3600.0, [60.0])])
 def test_retry_after_is_honoured_up_to_a_bound(wanted: float, waited: list[float]) -> None:
     clock, endpoint = FakeTime(), TinyChat(failing(1, UnscoredReason.RATE_LIMITED, retry_after=wanted))
     assert asyncio.run(room(endpoint, retry=clock.policy()).ask(question(), read)) == "1"
     assert clock.slept == waited
+
+
+@pytest.mark.parametrize("wanted", [-1.0, 0.0, 0.1])
+def test_an_endpoint_that_asks_for_next_to_nothing_and_refuses_again_is_not_hammered(wanted: float) -> None:
+    clock, endpoint = FakeTime(), TinyChat(failing(8, UnscoredReason.RATE_LIMITED, retry_after=wanted))
+    assert asyncio.run(room(endpoint, retry=clock.policy()).ask(question(), read)) == "1"
+    assert sum(clock.slept) > 15.0
 
 
 def test_retry_after_holds_for_calls_that_were_already_queued() -> None:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from glossator.agents.explainers.all_finished import all_finished
 from glossator.agents.explainers.explainer_settings import ExplainerSettings
 from glossator.agents.explainers.material import OpenViews
+from glossator.agents.llm_calls.all_finished import all_finished
 from glossator.agents.llm_calls.chat import Finish
 from glossator.agents.llm_calls.scripted_chat import Asked, ScriptedChat, always
 from glossator.errors import BudgetSpent, GlossatorError, SettingsError

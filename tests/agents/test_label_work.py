@@ -27,7 +27,7 @@ from glossator.agents.scorers.llm_settings import LlmScoringSettings
 from glossator.memory.call_store import CallStore
 from glossator.memory.labelling_runs import LabellingRunStore, PlannedItem
 from glossator.memory.ledger import Ledger
-from glossator.memory.work_queue import WorkQueue
+from glossator.memory.work_queue import Lease, WorkQueue
 from glossator.records import (
     FeatureCard,
     FeatureRef,
@@ -71,6 +71,7 @@ def label_work(
     limits: Limits | None = None,
     expected: LlmSpending | None = None,
     retry: RetryPolicy | None = None,
+    windows: int | None = 5,
 ) -> LabelWork:
     budget = Budget(limits)
     calls = CallRoom(
@@ -78,7 +79,7 @@ def label_work(
         budget=budget, store=CallStore(ledger), slots=8, counter=TokenCounter(), prices=Prices("1/1"),
         retry=retry,
     )  # fmt: skip
-    asked = LlmLabelling(calls=calls, budget=budget, scoring=SCORING, windows_per_prompt=5)
+    asked = LlmLabelling(calls=calls, budget=budget, scoring=SCORING, windows_per_prompt=windows)
     admission = None if expected is None else RunAdmission(budget, {0: expected})
     labeller = planted.labeller(asked)
     return LabelWork(labeller, calls, WAYS, spent=lambda: budget.spent, admission=admission)
@@ -215,3 +216,22 @@ def test_embedded_labels_are_the_same_in_any_order_and_after_a_break(
         asyncio.run(one_by_hand())
         worked(ledger, run, embedded())
         assert cards(ledger) == whole
+
+
+def test_what_is_asked_before_the_first_feature_is_counted_though_nobody_waits_for_it(
+    planted: PlantedIndex, tmp_path: Path
+) -> None:
+    with opened(tmp_path) as ledger:
+        chat = ScriptedChat(oracle(), seconds=60.0)
+        work = label_work(planted, chat, ledger, windows=None)
+
+        async def dropped() -> None:
+            doing = asyncio.create_task(work.do(Lease(0, ref(0), "k-none", 1), 0))
+            while not chat.requests:
+                await asyncio.sleep(0.01)
+            doing.cancel()
+            await asyncio.wait({doing})
+            await work.close()
+            assert work.spent().calls == len(chat.requests) > 0
+
+        asyncio.run(dropped())

@@ -73,7 +73,8 @@ def test_an_hour_without_the_endpoint_costs_no_answer(reason: UnscoredReason) ->
     began, over = outages.notes
     assert (began.stage, over.stage, over.reason) == (OutageStage.BEGAN, OutageStage.ENDED, reason)
     assert began.seconds == 0
-    assert 2500 < over.seconds < HOUR + 330
+    assert HOUR - 60 < over.seconds < HOUR + 330
+    assert len(outages.asked_while_out) < 600  # not every question finds out for itself
     assert "sk-abcdef" not in began.detail
     probes = [at for at in outages.asked_while_out if at > 1500.0]
     assert len(probes) < 20

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from glossator.agents.llm_calls.chat import Finish, Role, UnscoredReason
+from glossator.agents.llm_calls.chat import ChatReply, ChatRequest, Finish, Role, UnscoredReason
 from glossator.agents.llm_calls.scripted_chat import Asked, Script, Scripted, ScriptedChat, always, verdicts
 from glossator.agents.window_reading.calibration import (
     ClaimedWindows,
@@ -17,7 +18,11 @@ from glossator.agents.window_reading.calibration import (
     cohens_kappa,
 )
 from glossator.agents.window_reading.reader import LlmReader, Readings
+from glossator.errors import ModelAccessError
+from glossator.memory.call_store import CallStore
+from glossator.memory.ledger import Ledger
 from glossator.prompts.fence import marked
+from tests.agents.call_room_fixtures import TinyChat, room, yes
 from tests.agents.llm_scoring_fixtures import ORACLE, Bench, fits
 
 TEXTS = [f"some words {'yes' if i % 3 else 'no'} and more of them {i}" for i in range(23)]
@@ -160,3 +165,22 @@ def test_kappa_by_hand() -> None:
     first, second = np.array([1, 1, 0, 0, -1], np.int8), np.array([1, 0, 0, 0, 1], np.int8)
     assert cohens_kappa(first, second) == pytest.approx((0.75 - 0.5) / 0.5)
     assert cohens_kappa(first[:1], second[:1]) is None
+
+
+def test_when_one_question_fails_the_answers_to_the_others_are_awaited_and_kept(tmp_path: Path) -> None:
+    def answer(request: ChatRequest, number: int) -> ChatReply:
+        if number == 0:
+            raise ModelAccessError("the key was withdrawn")
+        return yes(request, number)
+
+    endpoint = TinyChat(answer, latency=lambda number: 0.2 * min(number, 1))
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+
+        async def run() -> None:
+            reader = LlmReader(room(endpoint, ledger), 1)
+            with pytest.raises(ModelAccessError, match="withdrawn"):
+                await reader.detect("ships", [f"text {i}" for i in range(8)])
+            assert endpoint.in_flight == 0
+            assert CallStore(ledger).count() == len(endpoint.requests) - 1 == 7
+
+        asyncio.run(run())

@@ -8,8 +8,11 @@ import math
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 
 from glossator.agents.llm_calls.chat import ChatReply, Finish
+from glossator.agents.llm_calls.wire_reply import read_reply
 from tests.llm_wire.asking import SCHEMA, ask, endpoint_of, request, streamed
 from tests.llm_wire.cassette_server import playing
 
@@ -97,3 +100,10 @@ def test_an_endpoint_outlives_the_event_loop_it_was_used_in() -> None:
             assert asyncio.run(endpoint.complete(request(sample=sample))).text == "1"
         asyncio.run(endpoint.close())
     assert [heard.body["seed"] for heard in cassette.heard] == [0, 1, 2]
+
+
+def test_token_counts_below_zero_are_not_given() -> None:
+    usage = UsageMetadata(input_tokens=-5, output_tokens=-3, total_tokens=-8)
+    usage["input_token_details"] = InputTokenDetails(cache_read=-2)
+    reply = read_reply(AIMessage("1", usage_metadata=usage))
+    assert (reply.input_tokens, reply.output_tokens, reply.cached_tokens) == (None, None, 0)

@@ -17,12 +17,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from glossator.errors import StorageError
+from glossator.errors import BusyError, StorageError
+from glossator.memory import ledger_engine
+from glossator.memory.labelling_runs import LabellingRunStore, lock_run
 from glossator.memory.ledger import Ledger
 from glossator.memory.run_figures import ended_since
 from glossator.memory.run_workers import Amount, RunWorkers
 from glossator.memory.work_queue import Ended, WorkQueue
-from glossator.records import ItemState
+from glossator.records import ItemState, RunEvent, RunEventKind
 from tests.memory.postgres_server import PostgresServer
 from tests.memory.run_fixtures import opened, started_run
 from tests.memory.test_ledger import card
@@ -183,6 +185,19 @@ def test_a_server_that_was_away_is_gone_on_with(postgres: PostgresServer) -> Non
         assert queue.end([ended]) == [True]
         assert workers.reap() == []
         assert len(ledger.items_done("w-full")) == 1
+
+
+def test_a_lock_whose_holder_was_halted_is_not_waited_for_without_end(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_engine, "BUSY_SECONDS", 1)
+    with Ledger.open(postgres.new_database()) as ledger:
+        run, store = started_run(ledger, 3), LabellingRunStore(ledger)
+        with ledger.writing() as halted:
+            lock_run(halted, run)
+            with pytest.raises(BusyError, match="lock timeout"):
+                store.note_once(run, RunEvent(kind=RunEventKind.FINISHED, words="done"))
+        assert store.note_once(run, RunEvent(kind=RunEventKind.FINISHED, words="done"))
 
 
 def test_what_a_server_refuses_is_said_without_its_password(postgres: PostgresServer) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
 from glossator.errors import LeaseLost
 from glossator.memory.labelling_runs import LabellingRunStore, PlannedItem
@@ -156,3 +157,24 @@ def test_what_is_skipped_at_the_start_is_never_claimed(any_ledger: Ledger) -> No
     at = Desk(any_ledger, run, HandClock())
     assert [lease.feature.index for lease in at.queue.claim(at.worker(), 5)] == [1]
     assert run_figures(any_ledger, run).skipped == {"dead": 1}
+
+
+def test_an_end_that_is_stored_already_is_stored(any_ledger: Ledger) -> None:
+    at = desk(any_ledger, 2)
+    first, second = at.queue.claim(at.worker(), 2)
+    assert at.queue.end([done(first)]) == [True]
+    assert at.queue.end([done(first), done(second)]) == [True, True]
+    assert at.queue.end([Ended(first, ItemState.FAILED, reason="other")]) == [False]
+    assert at.queue.counts().done == 2
+    with any_ledger.writing() as connection:
+        assert connection.execute(text("SELECT count(*) FROM run_items")).scalar() == 2
+
+
+def test_what_a_worker_holds_and_does_not_know_of_is_let_go(any_ledger: Ledger) -> None:
+    at = desk(any_ledger, 4)
+    one, other = at.worker(), at.worker()
+    at.queue.claim(one, 2)
+    kept = at.queue.claim(other, 1)
+    assert at.queue.let_go(one) == 2
+    assert (at.queue.counts().planned, at.queue.counts().leased) == (3, 1)
+    assert at.queue.end([done(kept[0])]) == [True]

@@ -327,3 +327,25 @@ def test_labels_of_others_are_scored_by_a_run(
             assert card is not None
             assert card.explanation is not None
             assert card.explanation.text == f"the word river {item.feature.index}"
+
+
+class Gone:
+    """A terminal that was closed, or a log whose disk is full."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError("nobody reads")
+
+    def flush(self) -> None:
+        raise BrokenPipeError("nobody reads")
+
+
+def test_a_run_goes_on_though_nobody_hears_it(
+    work: ScriptedWork, flags: list[str], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work.before = lambda feature: monkeypatch.setattr("sys.stderr", Gone())
+    told = tmp_path / "told"
+    assert run(["run", "start", "--features", FEATURES, *flags, "--notify", f"touch {told}"]) == 0
+    assert kinds(home, latest(home))[-2:] == [RunEventKind.WORKER_ENDED, RunEventKind.NOTIFIED]
+    assert told.exists()
+    status = RunStatus.model_validate_json((home / "runs" / latest(home) / "status.json").read_text())
+    assert status.state.value == "finished"

@@ -5,6 +5,7 @@ Results go to stdout, everything else to stderr.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,3 +44,9 @@ def print_rich(*renderables: RenderableType) -> None:
 def note(message: str) -> None:
     """Say something to the person, on stderr, as it is (no markup)."""
     typer.echo(message, err=True)
+
+
+def note_if_heard(message: str) -> None:
+    """`note` for a night's work: it goes on though the terminal is gone, or the disk of its log is full."""
+    with contextlib.suppress(OSError):
+        note(message)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from glossator.commands.result_output import JsonFlag, note, wants_json
+from glossator.commands.result_output import JsonFlag, note, note_if_heard, wants_json
 from glossator.commands.run_start import RayFlag, conduct_and_say
 from glossator.commands.settings_flags import with_settings
 
@@ -40,7 +40,7 @@ def plan_command(
     plan = read_plan_file(file, effective)
     spent: dict[str, RunSpending] = {}
     for number, step in enumerate(plan.steps, 1):
-        note(f"{number} of {len(plan.steps)}{': ' + step.words if step.words else ''}")
+        note_if_heard(f"{number} of {len(plan.steps)}{': ' + step.words if step.words else ''}")
         with TaskProgress() as progress, OpenedSession(step.settings, progress) as session:
             if dry:
                 _say_what_would_be(session, plan.wish)
@@ -77,12 +77,13 @@ def _step(session: Session, wish: RunWish) -> _Step:
     known = equal_runs(store, draft.plan)
     if not known:
         made = store.create(draft.plan, draft.items)
-        note(f"run {made}: {draft.counts.planned:,} features to do, {draft.counts.skipped:,} skipped")
+        counts = draft.counts
+        note_if_heard(f"run {made}: {counts.planned:,} features to do, {counts.skipped:,} skipped")
         return _Step(made, {})
     if store.state(known[0]) is RunState.FINISHED:
-        note(f"run {known[0]} was finished before")
+        note_if_heard(f"run {known[0]} was finished before")
         return _Step(known[0], {}, over=True)
-    note(f"run {known[0]} was begun before and goes on")
+    note_if_heard(f"run {known[0]} was begun before and goes on")
     changes = {"budget": wish.budget, "until": wish.until, "workers": wish.workers, "notify": wish.notify}
     return _Step(known[0], changes)
 

@@ -14,7 +14,7 @@ from glossator.commands.labelling_flags import (
     SamplesFlag,
     ScoreByFlag,
 )
-from glossator.commands.result_output import JsonFlag, note, print_json_line, wants_json
+from glossator.commands.result_output import JsonFlag, note, note_if_heard, print_json_line, wants_json
 from glossator.commands.settings_flags import with_settings
 
 if TYPE_CHECKING:
@@ -177,9 +177,9 @@ def conduct_and_say(
     if machine:
         print_json_line(conducted.status.model_dump(mode="json"))
     else:
-        note(status_line(conducted.status))
+        note_if_heard(status_line(conducted.status))
     if conducted.interrupted:
-        note(f"stopped; what was finished is stored. Go on with: glossator run resume {run}")
+        note_if_heard(f"stopped; what was finished is stored. Go on with: glossator run resume {run}")
         raise typer.Exit(INTERRUPTED)
     failed = failure(conducted)
     if failed is not None:

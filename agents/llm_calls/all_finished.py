@@ -1,15 +1,19 @@
-"""Concurrent questions of which none is abandoned: an answer in flight is paid for, so it is awaited."""
+"""Concurrent questions of which none is abandoned: an answer in flight is paid for, so it is awaited.
+
+What is awaited with a plain `asyncio.gather` goes on after one of it has failed, and nobody hears it: it
+would still ask, and pay, when the room that it asks is closed.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Iterable
+from typing import TypeVar
 
 T = TypeVar("T")
 
 
-async def all_finished(questions: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+async def all_finished(questions: Iterable[Awaitable[T]]) -> list[T]:
     """The answers, in order.
 
     Raises:
