@@ -14,7 +14,15 @@ from glossator.errors import EndpointError
 from glossator.memory.imported_store import store_imported
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.work_queue import WorkQueue
-from glossator.records import FeatureNames, ImportedLabel, ItemState, RunEvent, RunEventKind, RunStatus
+from glossator.records import (
+    FeatureNames,
+    ImportedLabel,
+    ItemState,
+    RunEvent,
+    RunEventKind,
+    RunState,
+    RunStatus,
+)
 from tests.shell.run_fixtures import (
     ScriptedWork,
     install,
@@ -196,6 +204,47 @@ def test_one_coordinator_at_a_time(
     assert len(set(work.did)) == len(work.did)
 
 
+def test_a_run_that_is_winding_down_is_not_gone_on_with(
+    work: ScriptedWork, flags: list[str], home: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    codes: list[int] = []
+
+    def resume(*_: object) -> list[str]:
+        codes.append(run(["run", "resume", *flags]))
+        return []
+
+    monkeypatch.setattr("glossator.run_report_files.write_run_report", resume)
+    work.before = lambda _: run(["run", "stop", *flags]) and None
+    assert run(["run", "start", "--features", FEATURES, *flags]) == 1
+    assert codes == [3]
+    assert "wait until it has ended" in capsys.readouterr().err
+    with ledger_of(home) as ledger:
+        assert LabellingRunStore(ledger).state(latest(home)) is RunState.STOPPED
+    work.before = lambda _: None
+    monkeypatch.undo()
+
+
+def test_the_limit_is_taken_away_by_a_word_alone(
+    work: ScriptedWork, flags: list[str], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work.before = lambda _: run(["run", "stop", *flags]) and None
+    assert run(["run", "start", "--features", FEATURES, *flags]) == 1
+    identity = latest(home)
+    with ledger_of(home) as ledger:
+        store = LabellingRunStore(ledger)
+        limited = RunEvent(kind=RunEventKind.STARTED, words="", payload={"budget": "9calls"})
+        store.note(identity, limited)
+        store.note(identity, RunEvent(kind=RunEventKind.STOPPED, words=""))
+        capsys.readouterr()
+        assert run(["run", "resume", "--budget", "", *flags]) == 2
+        assert "such as 2usd" in capsys.readouterr().err
+        assert store.plan(identity).budget == "9calls"
+        work.before = lambda _: None
+        assert run(["run", "resume", "--budget", "none", *flags]) == 0
+        assert store.plan(identity).budget == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -206,6 +255,7 @@ def test_one_coordinator_at_a_time(
         (["start", "--features", "0", "--order", "best"], "'promising'"),
         (["start", "--features", "0", "--until", "25:00"], "such as 07:00"),
         (["start", "--features", "0", "--until", "2020-01-01T07:00"], "is over"),
+        (["start", "--features", "0", "--until", "+9999999d"], "such as 07:00"),
         (["start", "--features", "0", "--budget", "2usd"], "needs a model"),
         (["start", "--features", "0", "--labels-from", "nobody"], "no labels by 'nobody'"),
         (["status"], "there is no labelling run yet"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from glossator.agents.llm_calls.budget import Limits
 from glossator.cli import run
 from glossator.errors import EndpointError, SettingsError
 from glossator.memory.labelling_runs import LabellingRunStore
@@ -63,6 +65,10 @@ def test_settings_run_and_sweep_make_one_run_for_each_combination(tmp_path: Path
         ("[run]\nfeatures = 'all'\ndepth = 'deep'", "depth"),
         ("[run]\nfeatures = 'all'\nuntil = 'late'", "such as 07:00"),
         ("[run]\nfeatures = 'all'\nbudget = 'lots'", "such as 2usd"),
+        ("[run]\nfeatures = 'all'\nsamples = 0", "samples"),
+        ("[run]\nfeatures = 'all'\nsamples = 21", "samples"),
+        ("[run]\nfeatures = 'all'\nworkers = 0", "workers"),
+        ("[run]\nfeatures = 'all'\nworkers = 257", "workers"),
         ("[run]\ndepth = 'label'", "does not say 'features'"),
         ("seed = 1", "no table"),
         ("[run", "cannot be read"),
@@ -88,6 +94,15 @@ def test_what_is_left_of_a_budget() -> None:
     assert left_of("2usd,100calls,1Mtokens,2h", spent) == "1.25usd,998500tokens,83calls,7200s"
     assert left_of("17calls", spent) is None
     assert left_of("", spent) == ""
+    assert left_of("2h", spent, 1800.25) == "5399.75s"
+    assert left_of("2h", spent, 7200.0) is None
+
+
+def test_a_remainder_that_buys_nothing_is_nothing() -> None:
+    assert left_of("0.3usd", [RunSpending(usd=0.1), RunSpending(usd=0.2 - 1e-12)]) is None
+    left = left_of("0.3usd", [RunSpending(usd=0.2999998)])
+    assert left == "0.0000002usd"
+    assert Limits.parse(left).usd == 2e-7
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +150,21 @@ def test_the_same_command_again_goes_on_with_what_is_unfinished(
     assert run(plan) == 0
     assert run([*plan, "--dry"]) == 0
     assert len(work.did) == did
+
+
+def test_a_limit_on_time_is_for_all_runs_together(
+    project: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    work, home = ScriptedWork(), tmp_path / "home"
+    install(work, monkeypatch)
+    work.before = lambda _: time.sleep(0.6)
+    flags = own_ledger(project, home)
+    at = flags.index("--dictionary")
+    run_table = "[run]\nfeatures = '0'\nbudget = '0.5s'\n"
+    file = written(tmp_path, f"{run_table}[sweep]\ndictionary = ['neurons:1', 'neurons:0']\n")
+    plan = ["run", "plan", str(file), *flags[:at], *flags[at + 2 :], "--explainer", "m"]
+    assert run([*plan, "--base-url", "http://127.0.0.1:1"]) == 1
+    assert "(0.5s) was spent by the runs before" in capsys.readouterr().err
+    with ledger_of(home) as ledger:
+        assert len(LabellingRunStore(ledger).all()) == 1

@@ -118,6 +118,26 @@ def test_trouble_is_that_of_this_start_and_an_outage_that_is_over_is_none(ledger
     assert noted(RunEventKind.STARTED, "again") == ()
 
 
+def test_one_outage_ends_by_its_own_worker_and_model_alone(ledger: Ledger) -> None:
+    run = started_run(ledger, 3)
+    store = LabellingRunStore(ledger)
+
+    def noted(kind: RunEventKind, worker: str, model: str = "", words: str = "") -> tuple[str, ...]:
+        event = RunEvent(
+            kind=kind, words=words or f"{model} of {worker}", worker=worker, payload={"model": model}
+        )
+        store.note(run, event)
+        return run_status(ledger, run).trouble
+
+    began, ended = RunEventKind.OUTAGE_BEGAN, RunEventKind.OUTAGE_ENDED
+    noted(began, "k-1", "m")
+    noted(began, "k-1", "n")
+    noted(began, "k-2", "m")
+    assert noted(ended, "k-1", "m") == ("outage: n of k-1", "outage: m of k-2")
+    assert noted(RunEventKind.WORKER_LOST, "k-2", words="lost") == ("outage: n of k-1", "lost")
+    assert noted(RunEventKind.WORKER_ENDED, "k-1") == ("lost",)
+
+
 def test_a_process_that_is_not_there_is_gone_and_another_machines_is_not_known() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
