@@ -218,7 +218,7 @@ def test_a_run_that_is_winding_down_is_not_gone_on_with(
     work.before = lambda _: run(["run", "stop", *flags]) and None
     assert run(["run", "start", "--features", FEATURES, *flags]) == 1
     assert codes == [3]
-    assert "wait until it has ended" in capsys.readouterr().err
+    assert "then repeat this command" in capsys.readouterr().err
     with ledger_of(home) as ledger:
         assert LabellingRunStore(ledger).state(latest(home)) is RunState.STOPPED
     work.before = lambda _: None

@@ -160,8 +160,8 @@ def _refuse_what_winds_down(store: LabellingRunStore, run: str) -> None:
     going_on = store.state(run) in (RunState.RUNNING, RunState.PAUSED)
     if not going_on or not living_workers(store.ledger, run):
         raise BusyError(
-            f"a process of this machine is about to begin or to end the run {run}: wait until it has ended "
-            f"(glossator run watch {run}), then resume it"
+            f"a process of this machine is about to begin the run {run}, or to end it: wait until it has "
+            f"(glossator run status {run}), then repeat this command"
         )
 
 
