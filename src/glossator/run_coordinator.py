@@ -175,10 +175,7 @@ class Coordinator:
 
     def _leave(self, *, stopping: bool) -> Conducted:
         self._patiently(lambda: self._members.reap(self._is_gone))
-        left = self._patiently(self._queue.counts)
-        if left is not None and left.left == 0:
-            words = f"nothing is left: {left.done} done, {left.failed} failed, {left.skipped} skipped"
-            self._patiently(lambda: self._store.note_once(self.run, _event(RunEventKind.FINISHED, words)))
+        self._patiently(self._note_that_nothing_is_left)
         self._patiently(self._note_that_nobody_is_left)
         self._patiently(self._tell)
         self._finish_up()
@@ -189,6 +186,13 @@ class Coordinator:
         status = run_status(self._ledger, self.run)
         self._patiently(lambda: write_status(self._folder, status))
         return Conducted(status, stopping and status.counts.left > 0, tuple(self._outcomes))
+
+    def _note_that_nothing_is_left(self) -> None:
+        """Also where the budget or the time ended one worker while another did the last feature."""
+        counts = self._queue.counts()
+        if counts.left == 0 and self._store.state(self.run) is not RunState.FINISHED:
+            words = f"nothing is left: {counts.done} done, {counts.failed} failed, {counts.skipped} skipped"
+            self._store.note(self.run, _event(RunEventKind.FINISHED, words))
 
     def _note_that_nobody_is_left(self) -> None:
         """Unless workers of other machines are at it, the run does not go on by itself."""

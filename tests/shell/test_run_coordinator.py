@@ -108,6 +108,16 @@ def test_a_run_that_is_gone_on_with_too_late_does_not_look_as_if_somebody_were_a
     assert state(session, run) is ended.status.state is RunState.STOPPED
 
 
+def test_a_run_with_nothing_left_is_finished_though_its_budget_was_spent_last(session: Session) -> None:
+    run = started_run(session.ledger(), 0)
+    store = LabellingRunStore(session.ledger())
+    for kind in (RunEventKind.FINISHED, RunEventKind.BUDGET_SPENT):
+        store.note(run, RunEvent(kind=kind, words="made up"))
+    ended = conducted(session, run, Placed(WorkerOutcome(WhyEnded.BUDGET_SPENT, "made up")), workers=1)
+    assert failure(ended) is None
+    assert state(session, run) is RunState.FINISHED
+
+
 def test_asked_to_end_while_it_reports_it_leaves_that_out(session: Session) -> None:
     run, said = started_run(session.ledger(), 3), list[str]()
     interruption = Interruption()
