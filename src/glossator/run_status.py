@@ -63,7 +63,7 @@ def run_status(ledger: Ledger, run: str, *, fresh: int = 5, now: datetime | None
     plan, state = store.plan(run), store.state(run)
     counts, figures = WorkQueue(ledger, run).counts(), run_figures(ledger, run, fresh)
     events = store.events(run, *_TOLD)
-    spent = _spending(ledger, run)
+    spent = run_spending(ledger, run)
     rate = _rate(ledger, run, events, now) if state is RunState.RUNNING else None
     ahead = _ahead(plan, state, counts, spent, rate, now)
     return RunStatus(
@@ -169,7 +169,7 @@ def _rate(ledger: Ledger, run: str, events: Sequence[StoredRunEvent], now: datet
     return 60 * ended / seconds if ended else None
 
 
-def _spending(ledger: Ledger, run: str) -> RunSpending:
+def run_spending(ledger: Ledger, run: str) -> RunSpending:
     """What was spent; the money is unknown where a card says so, which is not the same as none."""
     spent = RunWorkers(ledger, run).spending()
     items = WorkItemRow

@@ -239,6 +239,8 @@ def test_the_limit_is_taken_away_by_a_word_alone(
         capsys.readouterr()
         assert run(["run", "resume", "--budget", "", *flags]) == 2
         assert "such as 2usd" in capsys.readouterr().err
+        assert run(["run", "resume", "--budget", "2usd", *flags]) == 2
+        assert "needs a model" in capsys.readouterr().err
         assert store.plan(identity).budget == "9calls"
         work.before = lambda _: None
         assert run(["run", "resume", "--budget", "none", *flags]) == 0

@@ -22,6 +22,7 @@ from glossator.memory.work_queue import Ended, WorkQueue
 from glossator.records import ItemState, LlmSpending, RunEvent, RunEventKind, RunState, RunStatus
 from glossator.report.terminal_run import counted, runs_table, score_bars, status_line, watch_view
 from glossator.run_folder import RunFolder
+from glossator.run_report import ledger_run_report
 from glossator.run_status import is_gone, run_status
 from glossator.run_watch import changes, moments
 from tests.memory.run_fixtures import opened, started_run
@@ -102,6 +103,7 @@ def test_a_price_that_nobody_said_is_no_zero(ledger: Ledger) -> None:
     assert status.spent.usd is None
     assert status.unscored == {"malformed": 4}
     assert "price unknown" in status_line(status)
+    assert ledger_run_report(ledger, run).cost.spending.usd is None
 
 
 def test_trouble_is_that_of_this_start_and_an_outage_that_is_over_is_none(ledger: Ledger) -> None:

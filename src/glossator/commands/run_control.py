@@ -67,6 +67,7 @@ def resume_command(
 ) -> None:
     """Go on with a run exactly where it is; its budget, time and workers may be changed."""
     from glossator.agents.llm_calls.budget import Limits
+    from glossator.llm_plan import llm_plan
     from glossator.records import RunState
     from glossator.run_folder import RunFolder
     from glossator.run_launch import note_start
@@ -92,6 +93,8 @@ def resume_command(
                 note_start(store, run, changes)
             note(f"{run} goes on; watch it with: glossator run watch {run}")
             return
+    if limits:
+        llm_plan(settings, budget=limits)  # refuses one where nothing is asked of a model
     with OpenedSession(settings) as session:
         go(session, run, changes, detached=detach, machine=wants_json(as_json), ray=ray)
 
