@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,15 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def flags(project: list[str], home: Path) -> list[str]:
     return own_ledger(project, home)
+
+
+def stopping(flags: list[str]) -> Callable[[int], None]:
+    """Asks the run to end, whatever the feature."""
+
+    def stop(feature: int) -> None:
+        run(["run", "stop", *flags])
+
+    return stop
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -215,20 +225,18 @@ def test_a_run_that_is_winding_down_is_not_gone_on_with(
         return []
 
     monkeypatch.setattr("glossator.run_report_files.write_run_report", resume)
-    work.before = lambda _: run(["run", "stop", *flags]) and None
+    work.before = stopping(flags)
     assert run(["run", "start", "--features", FEATURES, *flags]) == 1
     assert codes == [3]
     assert "then repeat this command" in capsys.readouterr().err
     with ledger_of(home) as ledger:
         assert LabellingRunStore(ledger).state(latest(home)) is RunState.STOPPED
-    work.before = lambda _: None
-    monkeypatch.undo()
 
 
 def test_the_limit_is_taken_away_by_a_word_alone(
     work: ScriptedWork, flags: list[str], home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    work.before = lambda _: run(["run", "stop", *flags]) and None
+    work.before = stopping(flags)
     assert run(["run", "start", "--features", FEATURES, *flags]) == 1
     identity = latest(home)
     with ledger_of(home) as ledger:

@@ -57,7 +57,7 @@ class Placed:
 
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
-    with Session(Settings(home=tmp_path, embedder="hashing")) as opened:
+    with Session(Settings.model_validate({"home": tmp_path, "embedder": "hashing"})) as opened:
         yield opened
 
 

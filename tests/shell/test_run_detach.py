@@ -21,7 +21,7 @@ Fake = Callable[[str], None]
 
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
-    with Session(Settings(home=tmp_path / "home")) as opened:
+    with Session(Settings.model_validate({"home": tmp_path / "home"})) as opened:
         yield opened
 
 
