@@ -292,8 +292,10 @@ def test_an_unknown_id_names_those_known(
 
 
 def test_workers_that_died_are_free_again_when_the_run_goes_on(
-    work: ScriptedWork, flags: list[str], home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    work: ScriptedWork, flags: list[str], home: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("glossator.run_watch.moments.__kwdefaults__", {"every": 0.01, "nobody": 0.05})
     import socket
     import subprocess
     import sys
@@ -312,6 +314,13 @@ def test_workers_that_died_are_free_again_when_the_run_goes_on(
         worker = RunWorkers(ledger, identity).begin(socket.gethostname(), process.pid)
         assert WorkQueue(ledger, identity).claim(worker, 2)
         LabellingRunStore(ledger).note(identity, RunEvent(kind=RunEventKind.STOPPED, words=""))
+        capsys.readouterr()
+        assert run(["run", "status", *flags]) == 0
+        assert "nobody is at" not in capsys.readouterr().err
+        LabellingRunStore(ledger).note(identity, RunEvent(kind=RunEventKind.STARTED, words=""))
+    for command in ("status", "watch"):
+        assert run(["run", command, *flags]) == 0
+        assert f"nobody is at {identity}: go on with glossator run resume" in capsys.readouterr().err
     work.before = lambda _: None
     assert run(["run", "resume", *flags]) == 0
     assert RunEventKind.WORKER_LOST in kinds(home, identity)

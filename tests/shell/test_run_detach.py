@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import stat
 import sys
-from collections.abc import Callable, Iterator
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from glossator import run_launch
-from glossator.errors import BusyError, GlossatorError
-from glossator.run_launch import detach
+from glossator.errors import BusyError, GlossatorError, SettingsError
+from glossator.memory.labelling_runs import LabellingRunStore
+from glossator.run_folder import RunFolder
+from glossator.run_launch import conduct_run, detach
 from glossator.session import Session
 from glossator.settings import Settings
 from tests.memory.run_fixtures import started_run
@@ -94,14 +99,29 @@ def test_one_that_takes_long_is_left_to_itself(
         detach(session, run, {})
 
 
+def test_a_run_is_held_before_a_cluster_is_joined_and_begun_after(
+    session: Session, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, store = RunFolder.of(session.settings.home, run), LabellingRunStore(session.ledger())
+    before = store.events(run)
+
+    @contextmanager
+    def joining(ray: str | None, session: Session) -> Generator[None]:
+        assert ray == "auto"
+        assert folder.is_held()
+        raise SettingsError("made up: no cluster answers")
+        yield
+
+    monkeypatch.setattr(run_launch, "placement_on", joining)
+    with pytest.raises(SettingsError, match="no cluster answers"):
+        conduct_run(session, run, {}, ray="auto")
+    assert store.events(run) == before
+    assert not folder.is_held()
+
+
 def test_a_look_at_the_lock_keeps_nobody_from_conducting(
     session: Session, run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import threading
-    import time
-
-    from glossator.run_folder import RunFolder
-
     folder = RunFolder.of(session.settings.home, run)
     looked = threading.Event()
 
