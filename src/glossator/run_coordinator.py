@@ -6,6 +6,8 @@ that is killed with all its workers loses nothing, and the next coordinator goes
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,7 +25,7 @@ from glossator.memory.work_queue import WorkQueue
 from glossator.records import RunEvent, RunEventKind, RunState, RunStatus
 from glossator.run_folder import RunFolder
 from glossator.run_notify import Notice, Notifier, notices
-from glossator.run_placement import Placement, WorkerOutcome
+from glossator.run_placement import Placement, WorkerOutcome, ended_by
 from glossator.run_status import is_gone, run_status
 from glossator.session import Session
 
@@ -41,10 +43,14 @@ class Interruption:
 
     def __init__(self) -> None:
         self.times = 0
+        self.is_felt = False
+        """Whether whatever goes on is left at once, by a `KeyboardInterrupt`."""
 
     def ask(self, *_: object) -> None:
         """Count one more; also as a handler of signals."""
         self.times += 1
+        if self.is_felt:
+            raise KeyboardInterrupt
 
 
 class Conducted(NamedTuple):
@@ -89,8 +95,8 @@ class Coordinator:
     def conduct(self) -> Conducted:
         """Work until nothing is left, or a reason to end; the run's lock must be held."""
         self._patiently(lambda: self._members.reap(is_gone))
-        self.placement.start(self.run, self.workers)
         stopping = False
+        self._start(self.workers)
         try:
             while self.placement.running() or self._owed:
                 if self.interruption.times and not stopping:
@@ -111,12 +117,24 @@ class Coordinator:
         now = time.monotonic()
         if self._owed and now >= self._restart_at:
             self._patiently(lambda: self._members.reap(is_gone))
-            self.placement.start(self.run, self._owed)
-            self._owed = 0
+            owed, self._owed = self._owed, 0
+            self._start(owed)
         if now - self._status_at >= self.status_seconds:
             self._patiently(self._tell)
             # Summing up 10^6 features takes a second or more: it must not be all that the ledger does.
             self._status_at = now + 9 * (time.monotonic() - now)
+
+    def _start(self, workers: int) -> None:
+        """Start so many more; what keeps them from starting is how they ended."""
+        before = self.placement.running()
+        try:
+            self.placement.start(self.run, workers)
+        except (GlossatorError, OSError) as error:
+            why = ended_by(error) if isinstance(error, GlossatorError) else None
+            outcome = WorkerOutcome(why, f"no worker could be started: {error}")
+            self._outcomes.append(outcome)
+            if why in _ONES_OWN:
+                self._replace(outcome, workers - (self.placement.running() - before))
 
     def _note_ends(self, *, stopping: bool) -> None:
         for outcome in self.placement.poll():
@@ -124,8 +142,8 @@ class Coordinator:
             if outcome.why in _ONES_OWN and not stopping:
                 self._replace(outcome)
 
-    def _replace(self, outcome: WorkerOutcome) -> None:
-        """Have another worker take its place, soon; not for ever."""
+    def _replace(self, outcome: WorkerOutcome, workers: int = 1) -> None:
+        """Have another worker take its place, or so many, soon; not for ever."""
         if self._patiently(lambda: self._store.state(self.run)) is not RunState.RUNNING:
             return
         ended = self._patiently(self._queue.counts)
@@ -138,7 +156,7 @@ class Coordinator:
             return
         wait = self.restart_seconds * 2**self._restarts
         self._restarts += 1
-        self._owed += 1
+        self._owed += workers
         self._restart_at = time.monotonic() + wait
         self.say(f"a worker ended ({outcome.words}); another takes its place in {wait:g} s")
 
@@ -150,20 +168,31 @@ class Coordinator:
             self._notifier.send(notice, status)
         return status
 
+    def _is_gone(self, host: str, process: int) -> bool:
+        """A worker in a thread of this process cannot be killed but ends with it, as this is about to."""
+        here = (host, process) == (socket.gethostname(), os.getpid())
+        return is_gone(host, process) or (here and self.interruption.times > 1)
+
     def _leave(self, *, stopping: bool) -> Conducted:
-        self._patiently(lambda: self._members.reap(is_gone))
-        left = self._patiently(self._queue.counts)
-        if left is not None and left.left == 0:
-            words = f"nothing is left: {left.done} done, {left.failed} failed, {left.skipped} skipped"
-            self._patiently(lambda: self._store.note_once(self.run, _event(RunEventKind.FINISHED, words)))
+        self._patiently(lambda: self._members.reap(self._is_gone))
+        self._patiently(self._note_that_nothing_is_left)
         self._patiently(self._note_that_nobody_is_left)
         self._patiently(self._tell)
         self._finish_up()
         status = run_status(self._ledger, self.run)
         self._notifier.send(_last_notice(status, self._outcomes, stopping=stopping), status)
         self._notifier.close()
-        self._patiently(lambda: write_status(self._folder, run_status(self._ledger, self.run)))
+        self._patiently(self._note_that_nobody_is_left)  # somebody may have had it go on meanwhile
+        status = run_status(self._ledger, self.run)
+        self._patiently(lambda: write_status(self._folder, status))
         return Conducted(status, stopping and status.counts.left > 0, tuple(self._outcomes))
+
+    def _note_that_nothing_is_left(self) -> None:
+        """Also where the budget or the time ended one worker while another did the last feature."""
+        counts = self._queue.counts()
+        if counts.left == 0 and self._store.state(self.run) is not RunState.FINISHED:
+            words = f"nothing is left: {counts.done} done, {counts.failed} failed, {counts.skipped} skipped"
+            self._store.note(self.run, _event(RunEventKind.FINISHED, words))
 
     def _note_that_nobody_is_left(self) -> None:
         """Unless workers of other machines are at it, the run does not go on by itself."""
@@ -177,11 +206,17 @@ class Coordinator:
         """What is made of the labels: the report, and the search index, which workers never write."""
         if self.interruption.times > 1:
             return
-        for step in (self._sync, self._report):
-            try:
-                step()
-            except GlossatorError as error:
-                self.say(f"the labels are stored, but: {error}")
+        self.interruption.is_felt = True
+        try:
+            for step in (self._sync, self._report):
+                try:
+                    step()
+                except GlossatorError as error:
+                    self.say(f"the labels are stored, but: {error}")
+        except KeyboardInterrupt:
+            self.say(f"the report is left out; it is made by: glossator run report {self.run}")
+        finally:
+            self.interruption.is_felt = False
 
     def _sync(self) -> None:
         self.session.findings().sync(self._ledger)

@@ -11,6 +11,9 @@ from filelock import FileLock, Timeout
 
 from glossator.errors import BusyError, StorageError
 
+_PROBED_SECONDS = 1.0
+"""Whoever asks whether a run is conducted holds its lock for a moment: that must not count as conducting."""
+
 
 class RunFolder(NamedTuple):
     """Where the files of one run stand."""
@@ -51,7 +54,7 @@ class RunFolder(NamedTuple):
         self.make()
         lock = FileLock(self.path / "coordinator.lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=_PROBED_SECONDS, poll_interval=0.02)
         except Timeout as error:
             raise BusyError(
                 f"another process of this machine conducts the run {run}: watch it with "
@@ -68,7 +71,7 @@ class RunFolder(NamedTuple):
             return False
         lock = FileLock(self.path / "coordinator.lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=_PROBED_SECONDS / 10, poll_interval=0.02)
         except Timeout:
             return True
         lock.release()

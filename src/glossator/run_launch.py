@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Mapping, Sequence
+import time
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
 from glossator.agents.run_work.worker_end import WorkerEnd
-from glossator.errors import StorageError, UnknownNameError, UserError, listed
+from glossator.commands.result_output import note
+from glossator.errors import GlossatorError, StorageError, UnknownNameError, UserError, listed
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.records import RunEvent, RunEventKind, RunState
 from glossator.run_coordinator import Conducted, Coordinator, Interruption, catching_signals
@@ -23,8 +27,12 @@ from glossator.run_settings import read_settings, settings_text
 from glossator.session import Session
 from glossator.settings import Settings
 
-_FIRST_SECONDS = 1.0
-"""How long a detached run is looked at before the command returns: bad luck shows at once."""
+_BEGIN_SECONDS = 60.0
+"""How long a detached run is waited for: it imports much, and bad luck shows before the first feature."""
+_RAY_SECONDS = 180.0
+"""The same where it joins a cluster and asks the nodes first."""
+_OWN_WORDS = "glossator: "
+"""How the command line begins the message of an error."""
 
 
 class RunOrders(NamedTuple):
@@ -74,26 +82,40 @@ def find_run(store: LabellingRunStore, identity: str | None) -> str:
 
 
 def conduct_run(
-    session: Session, run: str, changes: Mapping[str, JsonValue], placement: Placement | None = None
+    session: Session,
+    run: str,
+    changes: Mapping[str, JsonValue],
+    placement: Placement | None = None,
+    *,
+    ray: str | None = None,
 ) -> Conducted:
-    """Start `run`, or go on with it, and stay until it ends; `changes` are those of its plan.
+    """Start `run`, or go on with it, and stay until it ends.
+
+    Args:
+        session: settings and ledger.
+        run: its id.
+        changes: of its plan.
+        placement: where the workers live; by `ray` where None.
+        ray: address of the Ray cluster whose nodes do the work; None for this machine.
 
     Raises:
         BusyError: another process of this machine conducts it.
         UserError: nothing is left to do.
+        MissingExtraError: Ray is not installed.
+        SettingsError: no cluster answers there, or its nodes cannot do the work.
 
     """
     from glossator.run_report_files import write_run_report
 
     store, interruption = LabellingRunStore(session.ledger()), Interruption()
     folder = RunFolder.of(session.settings.home, run)
-    with folder.held(run):
+    with folder.held(run), placement_on(ray, session) as placed:
         note_start(store, run, changes)
         workers = store.plan(run).workers
         coordinator = Coordinator(
             session,
             run,
-            placement or local_placement(session.settings, workers),
+            placement or placed or local_placement(session.settings, workers),
             workers,
             interruption,
             report=write_run_report,
@@ -160,33 +182,45 @@ def work_here(run: str, settings: Settings, stop: threading.Event) -> WorkerOutc
     return WorkerOutcome(ended.why, ended.words)
 
 
-def detach(
-    settings: Settings, run: str, changes: Mapping[str, JsonValue], ray: str | None = None
-) -> RunFolder:
+def detach(session: Session, run: str, changes: Mapping[str, JsonValue], ray: str | None = None) -> RunFolder:
     """Conduct `run` in a session of its own, which outlives this terminal; returns where its files are.
+
+    Returns when the run is begun, so that whoever looks at it next finds it so.
 
     Raises:
         BusyError: another process conducts it.
-        StorageError: it ended at once; the message says what it said.
+        GlossatorError: it ended at once; what it said, and its exit code.
 
     """
-    folder = RunFolder.of(settings.home, run)
+    store, folder = LabellingRunStore(session.ledger()), RunFolder.of(session.settings.home, run)
     with folder.held(run):
-        pass
+        starts = len(store.events(run, RunEventKind.STARTED))
     with folder.log.open("ab") as log:
+        before = log.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", "glossator", "run", "conduct", run],
             stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
-    try:
-        process.communicate(RunOrders(settings, dict(changes), ray).text().encode(), timeout=_FIRST_SECONDS)
-    except subprocess.TimeoutExpired:
-        return folder
+    assert process.stdin is not None, "a pipe was asked for"
+    with contextlib.suppress(BrokenPipeError), process.stdin as told:
+        told.write(RunOrders(session.settings, dict(changes), ray).text().encode())
+    until = time.monotonic() + (_BEGIN_SECONDS if ray is None else _RAY_SECONDS)
+    while process.poll() is None and len(store.events(run, RunEventKind.STARTED)) == starts:
+        if time.monotonic() > until:
+            note(f"{run} has not begun yet: see what it says in {str(folder.log)!r}")
+            break
+        time.sleep(0.1)
     if process.returncode:
-        raise StorageError(f"the run {run} ended at once: {_last_lines(folder)}")
+        raise _ended_at_once(run, process.returncode, folder.log, before)
     return folder
 
 
-def _last_lines(folder: RunFolder, lines: int = 3) -> str:
-    said: Sequence[str] = folder.log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return " / ".join(said[-lines:]) or f"see {str(folder.log)!r}"
+def _ended_at_once(run: str, code: int, log: Path, before: int) -> GlossatorError:
+    """The error that a process ended with, by what it wrote to `log` from the byte `before` on."""
+    said = log.read_bytes()[before:].decode("utf-8", errors="replace")
+    _, own, words = f"\n{said}".rpartition(f"\n{_OWN_WORDS}")
+    last = " / ".join(said.splitlines()[-3:]) or "it said nothing"
+    by = f"exit code {code}" if code > 0 else f"signal {-code}"
+    error = GlossatorError(words.strip() if own else f"the run {run} ended at once ({by}): {last}")
+    error.exit_code = code if code > 0 else StorageError.exit_code
+    return error

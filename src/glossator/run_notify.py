@@ -17,6 +17,7 @@ from typing import NamedTuple
 from glossator.errors import StorageError
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.records import RunEvent, RunEventKind, RunStatus, StoredRunEvent
+from glossator.run_status import ends_outage
 
 TIME_LIMIT = 30.0
 """Seconds after which the command is ended."""
@@ -82,20 +83,27 @@ def run_command(command: str, environment: dict[str, str], text: str, limit: flo
 
 
 def notices(events: Sequence[StoredRunEvent], told: set[int], now: datetime) -> list[Notice]:
-    """What to tell of `events` that is not in `told` yet, which learns it."""
+    """What to tell of `events` that is not in `told` yet, which learns it.
+
+    An endpoint that does not answer is told of once, however many workers wait for it.
+    """
     found: list[Notice] = []
+    waited_for: set[str] = set()
     for place, stored in enumerate(events):
-        kind = stored.event.kind
-        lasts = kind is RunEventKind.OUTAGE_BEGAN and not _is_over(events[place + 1 :])
-        age = (now - datetime.fromisoformat(stored.at)).total_seconds()
-        if stored.seq not in told and (kind in _WORTH_TELLING or (lasts and age > OUTAGE_SECONDS)):
+        event, known = stored.event, stored.seq in told
+        if event.kind in _WORTH_TELLING and not known:
+            found.append(Notice(event.kind.value, event.words))
             told.add(stored.seq)
-            found.append(Notice("outage" if lasts else kind.value, stored.event.words))
+        age = (now - datetime.fromisoformat(stored.at)).total_seconds()
+        if event.kind is RunEventKind.OUTAGE_BEGAN and (known or age > OUTAGE_SECONDS):
+            if any(ends_outage(later.event, event) for later in events[place + 1 :]):
+                continue
+            model = str(event.payload.get("model"))
+            if not known and model not in waited_for:
+                found.append(Notice("outage", event.words))
+            waited_for.add(model)
+            told.add(stored.seq)
     return found
-
-
-def _is_over(later: Sequence[StoredRunEvent]) -> bool:
-    return any(e.event.kind is RunEventKind.OUTAGE_ENDED for e in later)
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:

@@ -20,7 +20,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from glossator.agents.llm_calls.budget import Limits
 from glossator.errors import SettingsError, listed, without_credentials
@@ -31,6 +31,8 @@ from glossator.settings import EffectiveSettings, Settings, beside
 
 SWEPT = ("subject", "dictionary", "site")
 """Settings that may be swept over, the outermost first."""
+_DIGITS = 9
+"""Of what is left of a budget: less than that is nothing."""
 
 
 class RunTable(Record):
@@ -46,9 +48,9 @@ class RunTable(Record):
     shortfall: Shortfall = Shortfall.FEWER
     explain_by: str | None = None
     score_by: str | None = None
-    samples: int = 1
+    samples: int = Field(default=1, ge=1, le=20)
     causal: bool = False
-    workers: int = 1
+    workers: int = Field(default=1, ge=1, le=256)
     notify: str = ""
     labels_from: str = ""
 
@@ -85,8 +87,8 @@ def read_plan_file(file: Path, here: EffectiveSettings) -> PlanFile:
     return PlanFile(_wish(table, file), tuple(_steps(own, _lists(swept, file), here, file)))
 
 
-def left_of(budget: str, spent: Iterable[RunSpending]) -> str | None:
-    """What `spent` leaves of `budget`, in the form of `--budget`; None where nothing is left."""
+def left_of(budget: str, spent: Iterable[RunSpending], seconds: float = 0.0) -> str | None:
+    """What `spent` and `seconds` leave of `budget`, in the form of `--budget`; None if nothing is left."""
     if not budget:
         return ""
     limits, done = Limits.parse(budget), list(spent)
@@ -94,16 +96,20 @@ def left_of(budget: str, spent: Iterable[RunSpending]) -> str | None:
         "usd": (limits.usd, sum((s.usd or 0.0) + s.unaccounted_usd for s in done)),
         "tokens": (limits.tokens, sum(s.tokens for s in done)),
         "calls": (limits.calls, sum(s.calls + s.unaccounted_calls for s in done)),
-        "s": (limits.seconds, 0),
+        "s": (limits.seconds, seconds),
     }
-    left = {unit: float(limit - spent) for unit, (limit, spent) in used.items() if limit is not None}
+    left = {
+        unit: round(float(limit - spent), _DIGITS)
+        for unit, (limit, spent) in used.items()
+        if limit is not None
+    }
     if any(amount <= 0 for amount in left.values()):
         return None
     return ",".join(_amount(amount, unit) for unit, amount in left.items())
 
 
 def _amount(amount: float, unit: str) -> str:
-    return f"{amount:.6f}".rstrip("0").rstrip(".") + unit
+    return f"{amount:.{_DIGITS}f}".rstrip("0").rstrip(".") + unit
 
 
 def _content(file: Path) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from glossator.memory.run_workers import RunWorkers
 from glossator.memory.work_queue import WorkQueue
 from glossator.records import (
     RunCounts,
+    RunEvent,
     RunEventKind,
     RunPlan,
     RunSpending,
@@ -39,7 +40,9 @@ _TROUBLES = 5
 _TOLD = (
     RunEventKind.STARTED, RunEventKind.OUTAGE_BEGAN, RunEventKind.OUTAGE_ENDED, RunEventKind.TROUBLE,
     RunEventKind.WORKER_LOST, RunEventKind.SHORTFALL, RunEventKind.BUDGET_SPENT, RunEventKind.TIME_UP,
+    RunEventKind.WORKER_ENDED,
 )  # fmt: skip
+_NO_TROUBLE = (RunEventKind.OUTAGE_ENDED, RunEventKind.WORKER_ENDED)
 
 
 def run_status(ledger: Ledger, run: str, *, fresh: int = 5, now: datetime | None = None) -> RunStatus:
@@ -60,7 +63,7 @@ def run_status(ledger: Ledger, run: str, *, fresh: int = 5, now: datetime | None
     plan, state = store.plan(run), store.state(run)
     counts, figures = WorkQueue(ledger, run).counts(), run_figures(ledger, run, fresh)
     events = store.events(run, *_TOLD)
-    spent = _spending(ledger, run)
+    spent = run_spending(ledger, run)
     rate = _rate(ledger, run, events, now) if state is RunState.RUNNING else None
     ahead = _ahead(plan, state, counts, spent, rate, now)
     return RunStatus(
@@ -98,6 +101,16 @@ def is_gone(host: str, process: int) -> bool:
     except PermissionError:
         return False
     return False
+
+
+def ends_outage(event: RunEvent, began: RunEvent) -> bool:
+    """Whether by `event` the outage that `began` is over: its worker is answered again, or waits no more."""
+    if event.worker != began.worker:
+        return False
+    if event.kind in (RunEventKind.WORKER_ENDED, RunEventKind.WORKER_LOST):
+        return bool(event.worker)
+    same = event.payload.get("model") == began.payload.get("model")
+    return same and event.kind is RunEventKind.OUTAGE_ENDED
 
 
 class _Ahead(NamedTuple):
@@ -156,7 +169,7 @@ def _rate(ledger: Ledger, run: str, events: Sequence[StoredRunEvent], now: datet
     return 60 * ended / seconds if ended else None
 
 
-def _spending(ledger: Ledger, run: str) -> RunSpending:
+def run_spending(ledger: Ledger, run: str) -> RunSpending:
     """What was spent; the money is unknown where a card says so, which is not the same as none."""
     spent = RunWorkers(ledger, run).spending()
     items = WorkItemRow
@@ -176,14 +189,13 @@ def _workers(ledger: Ledger, run: str) -> tuple[WorkerLoad, ...]:
 
 def _trouble(events: Sequence[StoredRunEvent]) -> tuple[str, ...]:
     """What goes wrong since the last start; an outage that is over is no trouble any more."""
-    told: dict[str, None] = {}
-    for stored in events:
-        kind = stored.event.kind
-        if kind is RunEventKind.STARTED:
+    told: list[RunEvent] = []
+    for event in (stored.event for stored in events):
+        if event.kind is RunEventKind.STARTED:
             told.clear()
-        elif kind is RunEventKind.OUTAGE_ENDED:
-            told = {w: None for w in told if not w.startswith("outage: ")}
-        else:
-            begins = "outage: " if kind is RunEventKind.OUTAGE_BEGAN else ""
-            told[begins + stored.event.words] = None
-    return tuple(told)[-_TROUBLES:]
+            continue
+        told = [e for e in told if e.kind is not RunEventKind.OUTAGE_BEGAN or not ends_outage(event, e)]
+        if event.kind not in _NO_TROUBLE:
+            told.append(event)
+    words = (f"outage: {e.words}" if e.kind is RunEventKind.OUTAGE_BEGAN else e.words for e in told)
+    return tuple(dict.fromkeys(words))[-_TROUBLES:]

@@ -22,11 +22,14 @@ def parse_until(text: str, now: datetime | None = None, zone: tzinfo | None = No
         zone: where that clock hangs; this machine's where None.
 
     Raises:
-        SettingsError: it cannot be read, or is over.
+        SettingsError: it cannot be read, is over, or lies where no calendar reaches.
 
     """
     wall = now or datetime.now()
-    moment = _moment(text.strip(), wall, zone)
+    try:
+        moment = _moment(text.strip(), wall, zone)
+    except (OverflowError, ValueError, OSError):  # beside the first or the last year that a date can have
+        moment = None
     if moment is None:
         raise SettingsError(f"--until {text!r} cannot be read: write a time {FORM}")
     if moment <= _aware(wall, zone):

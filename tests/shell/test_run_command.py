@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,15 @@ from glossator.errors import EndpointError
 from glossator.memory.imported_store import store_imported
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.work_queue import WorkQueue
-from glossator.records import FeatureNames, ImportedLabel, ItemState, RunEvent, RunEventKind, RunStatus
+from glossator.records import (
+    FeatureNames,
+    ImportedLabel,
+    ItemState,
+    RunEvent,
+    RunEventKind,
+    RunState,
+    RunStatus,
+)
 from tests.memory.test_kept_cards import accepted
 from tests.shell.run_fixtures import (
     ScriptedWork,
@@ -50,6 +59,15 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def flags(project: list[str], home: Path) -> list[str]:
     return own_ledger(project, home)
+
+
+def stopping(flags: list[str]) -> Callable[[int], None]:
+    """Asks the run to end, whatever the feature."""
+
+    def stop(feature: int) -> None:
+        run(["run", "stop", *flags])
+
+    return stop
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -197,6 +215,47 @@ def test_one_coordinator_at_a_time(
     assert len(set(work.did)) == len(work.did)
 
 
+def test_a_run_that_is_winding_down_is_not_gone_on_with(
+    work: ScriptedWork, flags: list[str], home: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    codes: list[int] = []
+
+    def resume(*_: object) -> list[str]:
+        codes.append(run(["run", "resume", *flags]))
+        return []
+
+    monkeypatch.setattr("glossator.run_report_files.write_run_report", resume)
+    work.before = stopping(flags)
+    assert run(["run", "start", "--features", FEATURES, *flags]) == 1
+    assert codes == [3]
+    assert "then repeat this command" in capsys.readouterr().err
+    with ledger_of(home) as ledger:
+        assert LabellingRunStore(ledger).state(latest(home)) is RunState.STOPPED
+
+
+def test_the_limit_is_taken_away_by_a_word_alone(
+    work: ScriptedWork, flags: list[str], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work.before = stopping(flags)
+    assert run(["run", "start", "--features", FEATURES, *flags]) == 1
+    identity = latest(home)
+    with ledger_of(home) as ledger:
+        store = LabellingRunStore(ledger)
+        limited = RunEvent(kind=RunEventKind.STARTED, words="", payload={"budget": "9calls"})
+        store.note(identity, limited)
+        store.note(identity, RunEvent(kind=RunEventKind.STOPPED, words=""))
+        capsys.readouterr()
+        assert run(["run", "resume", "--budget", "", *flags]) == 2
+        assert "such as 2usd" in capsys.readouterr().err
+        assert run(["run", "resume", "--budget", "2usd", *flags]) == 2
+        assert "needs a model" in capsys.readouterr().err
+        assert store.plan(identity).budget == "9calls"
+        work.before = lambda _: None
+        assert run(["run", "resume", "--budget", "none", *flags]) == 0
+        assert store.plan(identity).budget == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -207,6 +266,7 @@ def test_one_coordinator_at_a_time(
         (["start", "--features", "0", "--order", "best"], "'promising'"),
         (["start", "--features", "0", "--until", "25:00"], "such as 07:00"),
         (["start", "--features", "0", "--until", "2020-01-01T07:00"], "is over"),
+        (["start", "--features", "0", "--until", "+9999999d"], "such as 07:00"),
         (["start", "--features", "0", "--budget", "2usd"], "needs a model"),
         (["start", "--features", "0", "--labels-from", "nobody"], "no labels by 'nobody'"),
         (["status"], "there is no labelling run yet"),
@@ -233,8 +293,10 @@ def test_an_unknown_id_names_those_known(
 
 
 def test_workers_that_died_are_free_again_when_the_run_goes_on(
-    work: ScriptedWork, flags: list[str], home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    work: ScriptedWork, flags: list[str], home: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("glossator.run_watch.moments.__kwdefaults__", {"every": 0.01, "nobody": 0.05})
     import socket
     import subprocess
     import sys
@@ -253,6 +315,13 @@ def test_workers_that_died_are_free_again_when_the_run_goes_on(
         worker = RunWorkers(ledger, identity).begin(socket.gethostname(), process.pid)
         assert WorkQueue(ledger, identity).claim(worker, 2)
         LabellingRunStore(ledger).note(identity, RunEvent(kind=RunEventKind.STOPPED, words=""))
+        capsys.readouterr()
+        assert run(["run", "status", *flags]) == 0
+        assert "nobody is at" not in capsys.readouterr().err
+        LabellingRunStore(ledger).note(identity, RunEvent(kind=RunEventKind.STARTED, words=""))
+    for command in ("status", "watch"):
+        assert run(["run", command, *flags]) == 0
+        assert f"nobody is at {identity}: go on with glossator run resume" in capsys.readouterr().err
     work.before = lambda _: None
     assert run(["run", "resume", *flags]) == 0
     assert RunEventKind.WORKER_LOST in kinds(home, identity)

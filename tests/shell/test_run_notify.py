@@ -18,9 +18,12 @@ from tests.shell.run_fixtures import ScriptedWork, install, kinds, latest, own_l
 NOW = datetime(2026, 11, 28, 22, 0, tzinfo=UTC)
 
 
-def event(seq: int, kind: RunEventKind, seconds_ago: float = 0.0) -> StoredRunEvent:
+def event(
+    seq: int, kind: RunEventKind, seconds_ago: float = 0.0, worker: str = "", model: str = "m"
+) -> StoredRunEvent:
     at = (NOW - timedelta(seconds=seconds_ago)).isoformat(timespec="seconds")
-    return StoredRunEvent(seq=seq, at=at, event=RunEvent(kind=kind, words=kind.value))
+    said = RunEvent(kind=kind, words=kind.value, worker=worker, payload={"model": model})
+    return StoredRunEvent(seq=seq, at=at, event=said)
 
 
 def test_an_outage_is_told_once_and_only_when_it_lasts() -> None:
@@ -33,6 +36,29 @@ def test_an_outage_is_told_once_and_only_when_it_lasts() -> None:
     assert notices(young, told, later) == [Notice("outage", "outage_began")]
     assert notices(young, told, later) == []
     assert notices([*young, event(4, RunEventKind.TROUBLE)], told, later) == [Notice("trouble", "trouble")]
+
+
+def test_an_outage_of_one_model_is_told_though_another_answers_again() -> None:
+    began, ended = RunEventKind.OUTAGE_BEGAN, RunEventKind.OUTAGE_ENDED
+    events = [
+        event(1, began, 200, "k-1", "m"),
+        event(2, began, 100, "k-1", "n"),
+        event(3, ended, 90, "k-1", "n"),
+    ]
+    told: set[int] = set()
+    assert notices(events, told, NOW) == [Notice("outage", "outage_began")]
+    assert told == {1}
+
+
+def test_an_outage_that_all_workers_wait_for_is_told_once() -> None:
+    began, ended = RunEventKind.OUTAGE_BEGAN, RunEventKind.OUTAGE_ENDED
+    events = [event(1, began, 200, "k-1"), event(2, began, 190, "k-2"), event(3, began, 70, "k-3")]
+    told: set[int] = set()
+    assert len(notices(events, told, NOW)) == 1
+    over = [*events, event(4, RunEventKind.WORKER_LOST, 0, "k-1"), event(5, ended, 0, "k-2")]
+    assert notices(over, told, NOW + timedelta(seconds=30)) == []  # k-3 waits still
+    again = [*over, event(6, ended, 0, "k-3"), event(7, began, 0, "k-2")]
+    assert len(notices(again, told, NOW + timedelta(seconds=90))) == 1
 
 
 def test_a_command_gets_the_environment_and_the_status(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from glossator import run_launch
+from glossator.agents.llm_calls.budget import Limits
 from glossator.cli import run
 from glossator.errors import EndpointError, SettingsError
 from glossator.memory.labelling_runs import LabellingRunStore
@@ -67,6 +69,10 @@ def test_settings_run_and_sweep_make_one_run_for_each_combination(tmp_path: Path
         ("[run]\nfeatures = 'all'\ndepth = 'deep'", "depth"),
         ("[run]\nfeatures = 'all'\nuntil = 'late'", "such as 07:00"),
         ("[run]\nfeatures = 'all'\nbudget = 'lots'", "such as 2usd"),
+        ("[run]\nfeatures = 'all'\nsamples = 0", "samples"),
+        ("[run]\nfeatures = 'all'\nsamples = 21", "samples"),
+        ("[run]\nfeatures = 'all'\nworkers = 0", "workers"),
+        ("[run]\nfeatures = 'all'\nworkers = 257", "workers"),
         ("[run]\ndepth = 'label'", "does not say 'features'"),
         ("seed = 1", "no table"),
         ("[run", "cannot be read"),
@@ -92,6 +98,15 @@ def test_what_is_left_of_a_budget() -> None:
     assert left_of("2usd,100calls,1Mtokens,2h", spent) == "1.25usd,998500tokens,83calls,7200s"
     assert left_of("17calls", spent) is None
     assert left_of("", spent) == ""
+    assert left_of("2h", spent, 1800.25) == "5399.75s"
+    assert left_of("2h", spent, 7200.0) is None
+
+
+def test_a_remainder_that_buys_nothing_is_nothing() -> None:
+    assert left_of("0.3usd", [RunSpending(usd=0.1), RunSpending(usd=0.2 - 1e-12)]) is None
+    left = left_of("0.3usd", [RunSpending(usd=0.2999998)])
+    assert left == "0.0000002usd"
+    assert Limits.parse(left).usd == 2e-7
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +180,21 @@ def test_the_workers_of_a_plan_may_live_on_a_cluster(
     assert not joined
     assert run([*plan, "--ray", "auto"]) == 0
     assert joined == ["auto", "auto"]  # once to look at it before the run is ordered, once to work on it
+
+
+def test_a_limit_on_time_is_for_all_runs_together(
+    project: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    work, home = ScriptedWork(), tmp_path / "home"
+    install(work, monkeypatch)
+    work.before = lambda _: time.sleep(0.6)
+    flags = own_ledger(project, home)
+    at = flags.index("--dictionary")
+    run_table = "[run]\nfeatures = '0'\nbudget = '0.5s'\n"
+    file = written(tmp_path, f"{run_table}[sweep]\ndictionary = ['neurons:1', 'neurons:0']\n")
+    plan = ["run", "plan", str(file), *flags[:at], *flags[at + 2 :], "--explainer", "m"]
+    assert run([*plan, "--base-url", "http://127.0.0.1:1"]) == 1
+    assert "(0.5s) was spent by the runs before" in capsys.readouterr().err
+    with ledger_of(home) as ledger:
+        assert len(LabellingRunStore(ledger).all()) == 1

@@ -115,21 +115,20 @@ def test_ctrl_c_finishes_what_is_in_work_and_says_how_to_go_on(
     assert counts.left == counts.planned > 0
 
 
-def test_a_detached_run_returns_at_once_and_ends_by_itself(
+def test_a_detached_run_is_begun_when_the_command_returns_and_ends_by_itself(
     project: list[str], home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = own_ledger(project, home)
     assert run(["run", "start", "--features", "0-9", "--detach", *flags]) == 0
     said = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert Path(said["log"]).is_file()
-
-    def finished() -> bool:
-        file = Path(said["status"])
-        return file.is_file() and RunStatus.model_validate_json(file.read_text()).state is RunState.FINISHED
-
-    until(finished)
+    assert kinds(home, said["run"])[0] is RunEventKind.STARTED
     assert run(["run", "watch", *flags]) == 0
-    assert "finished" in capsys.readouterr().out
+    watched = capsys.readouterr().out.splitlines()
+    assert "running" in watched[0]
+    assert "finished" in watched[-1]
+    written = RunStatus.model_validate_json(Path(said["status"]).read_text())
+    assert written.state is RunState.FINISHED
 
 
 def test_workers_whose_coordinator_is_killed_end_in_order(

@@ -20,8 +20,10 @@ from glossator.memory.ledger import Ledger
 from glossator.memory.run_workers import Amount, Ceiling, RunWorkers
 from glossator.memory.work_queue import Ended, WorkQueue
 from glossator.records import ItemState, LlmSpending, RunEvent, RunEventKind, RunState, RunStatus
+from glossator.report.run_lines import report_lines
 from glossator.report.terminal_run import most_frequent, runs_table, score_bars, status_line, watch_view
 from glossator.run_folder import RunFolder
+from glossator.run_report import ledger_run_report
 from glossator.run_status import is_gone, run_status
 from glossator.run_watch import changes, moments
 from tests.memory.run_fixtures import opened, started_run
@@ -102,6 +104,7 @@ def test_a_price_that_nobody_said_is_no_zero(ledger: Ledger) -> None:
     assert status.spent.usd is None
     assert status.unscored == {"malformed": 4}
     assert "price unknown" in status_line(status)
+    assert any("tokens, price unknown." in line for line in report_lines(ledger_run_report(ledger, run)))
 
 
 def test_trouble_is_that_of_this_start_and_an_outage_that_is_over_is_none(ledger: Ledger) -> None:
@@ -116,6 +119,26 @@ def test_trouble_is_that_of_this_start_and_an_outage_that_is_over_is_none(ledger
     assert noted(RunEventKind.TROUBLE, "the disk is full") == ("outage: m is away", "the disk is full")
     assert noted(RunEventKind.OUTAGE_ENDED, "m is back") == ("the disk is full",)
     assert noted(RunEventKind.STARTED, "again") == ()
+
+
+def test_one_outage_ends_by_its_own_worker_and_model_alone(ledger: Ledger) -> None:
+    run = started_run(ledger, 3)
+    store = LabellingRunStore(ledger)
+
+    def noted(kind: RunEventKind, worker: str, model: str = "", words: str = "") -> tuple[str, ...]:
+        event = RunEvent(
+            kind=kind, words=words or f"{model} of {worker}", worker=worker, payload={"model": model}
+        )
+        store.note(run, event)
+        return run_status(ledger, run).trouble
+
+    began, ended = RunEventKind.OUTAGE_BEGAN, RunEventKind.OUTAGE_ENDED
+    noted(began, "k-1", "m")
+    noted(began, "k-1", "n")
+    noted(began, "k-2", "m")
+    assert noted(ended, "k-1", "m") == ("outage: n of k-1", "outage: m of k-2")
+    assert noted(RunEventKind.WORKER_LOST, "k-2", words="lost") == ("outage: n of k-1", "lost")
+    assert noted(RunEventKind.WORKER_ENDED, "k-1") == ("lost",)
 
 
 def test_a_process_that_is_not_there_is_gone_and_another_machines_is_not_known() -> None:

@@ -11,6 +11,7 @@ from glossator.errors import SettingsError
 from glossator.run_until import parse_until
 
 BERLIN = ZoneInfo("Europe/Berlin")
+FAR = ["+9999999d", "+99999999999999999d", "0001-01-01", "0001-01-01T00:00+05:00"]
 EVENING = datetime(2026, 11, 28, 21, 30)
 
 
@@ -36,7 +37,15 @@ def test_a_night_in_which_the_clock_is_set_has_the_mornings_offset() -> None:
     assert parse_until("23:00", before, BERLIN) == "2026-10-24T23:00:00+02:00"
 
 
-@pytest.mark.parametrize("text", ["", "7", "24:00", "07:60", "tomorrow", "+8", "8h", "2026-11-27T07:00"])
+@pytest.mark.parametrize(
+    "text", ["", "7", "24:00", "07:60", "tomorrow", "+8", "8h", "2026-11-27T07:00", *FAR]
+)
 def test_what_is_no_time_or_over_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="such as 07:00"):
         parse_until(text, EVENING, BERLIN)
+
+
+@pytest.mark.parametrize("text", FAR)
+def test_what_no_calendar_reaches_is_refused_by_this_machines_clock_too(text: str) -> None:
+    with pytest.raises(SettingsError, match="such as 07:00"):
+        parse_until(text)

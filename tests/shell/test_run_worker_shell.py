@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from glossator.agents.llm_calls.chat import ChatEndpoint, Role
 from glossator.agents.llm_calls.model_spec import ModelSpec
 from glossator.agents.llm_calls.scripted_chat import ScriptedChat, by_form, verdicts
 from glossator.agents.run_work.worker import WorkerTimes
-from glossator.agents.run_work.worker_end import WhyEnded
-from glossator.errors import BudgetError, IndexMismatchError, UnknownNameError
+from glossator.agents.run_work.worker_end import WhyEnded, WorkerEnd
+from glossator.errors import IndexMismatchError, UnknownNameError
 from glossator.memory.labelling_runs import LabellingRunStore, PlannedItem
+from glossator.memory.ledger import Ledger
 from glossator.memory.run_workers import RunWorkers
 from glossator.memory.work_queue import WorkQueue
 from glossator.records import (
@@ -27,6 +29,8 @@ from glossator.records import (
     RunEventKind,
     RunOrder,
     RunPlan,
+    RunSpending,
+    RunState,
     RunVariant,
 )
 from glossator.run_worker import work_on
@@ -121,18 +125,50 @@ def test_a_run_with_a_model_stays_within_its_budget_and_is_paid_under_its_id(
     assert 0 < len(again.chat.requests) <= least
 
 
-def test_a_budget_that_would_not_pay_for_one_feature_begins_nothing(project: Project, tmp_path: Path) -> None:
+@pytest.mark.parametrize("budget", ["2calls", "1tokens", "0.0001usd"])
+def test_a_budget_that_would_not_pay_for_one_feature_begins_nothing(
+    project: Project, tmp_path: Path, budget: str
+) -> None:
     placed = settings(
-        project, tmp_path / "ledger.sqlite", explainer="my-model", base_url="http://127.0.0.1:1"
+        project, tmp_path / "ledger.sqlite", explainer="my-model", base_url="http://127.0.0.1:1", price="1/1"
     )
-    run, models = ordered(project, placed, budget="2calls"), Scripted()
-    try:
-        end = work_on(run, placed, endpoints=models, say=lambda words: None, times=TIMES)
-    except BudgetError:
-        return
+    run, models = ordered(project, placed, budget=budget), Scripted()
+    end = work_on(run, placed, endpoints=models, say=lambda words: None, times=TIMES)
     assert end.why is WhyEnded.BUDGET_SPENT
     assert "too small for one feature" in end.words
     assert not models.chat.requests
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        assert LabellingRunStore(ledger).state(run) is RunState.STOPPED
+        assert WorkQueue(ledger, run).counts().planned == 3
+
+
+@pytest.mark.parametrize("budget", ["1calls", "40calls"])
+def test_more_workers_than_the_budget_pays_calls_for_all_end_within_it(
+    project: Project, tmp_path: Path, budget: str
+) -> None:
+    placed = settings(
+        project, tmp_path / "ledger.sqlite", explainer="my-model", base_url="http://127.0.0.1:1"
+    )
+    run, workers = ordered(project, placed, budget=budget), 3
+    models = [Scripted() for _ in range(workers)]
+
+    def work(model: Scripted) -> WorkerEnd:
+        stop = threading.Event()
+        return work_on(run, placed, endpoints=model, stop=stop, say=lambda words: None, times=TIMES)
+
+    with ThreadPoolExecutor(workers) as at_once:
+        ends = list(at_once.map(work, models))
+    assert {end.why for end in ends} == {WhyEnded.BUDGET_SPENT}
+    asked = sum(len(model.chat.requests) for model in models)
+    assert asked <= int(budget.removesuffix("calls"))
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        assert RunWorkers(ledger, run).spending() == RunSpending(
+            calls=asked, tokens=sum(end.spent.tokens for end in ends), usd=0.0
+        )
+        counts = WorkQueue(ledger, run).counts()
+    assert counts.leased == 0
+    assert counts.planned > 0
+    assert (asked > 0) is (budget == "40calls")
 
 
 def test_stopped_from_outside_it_ends_in_order(project: Project, tmp_path: Path) -> None:

@@ -53,7 +53,9 @@ def resume_command(
     identity: Identity = None,
     *,
     effective: EffectiveSettings,
-    budget: Annotated[str | None, typer.Option(help=f"Instead of the one ordered. {BUDGET_HELP}")] = None,
+    budget: Annotated[
+        str | None, typer.Option(help=f"Instead of the one ordered; `none` for no limit. {BUDGET_HELP}")
+    ] = None,
     until: Annotated[
         str | None, typer.Option(help=f"Instead of the one ordered; `never` for no limit. {UNTIL_HELP}")
     ] = None,
@@ -65,6 +67,7 @@ def resume_command(
 ) -> None:
     """Go on with a run exactly where it is; its budget, time and workers may be changed."""
     from glossator.agents.llm_calls.budget import Limits
+    from glossator.llm_plan import llm_plan
     from glossator.records import RunState
     from glossator.run_folder import RunFolder
     from glossator.run_launch import note_start
@@ -72,10 +75,11 @@ def resume_command(
     from glossator.run_until import parse_until
     from glossator.session import Session as OpenedSession
 
-    if budget:
+    if budget is not None and budget != "none":
         Limits.parse(budget)
+    limits = "" if budget == "none" else budget
     moment = None if until is None else "" if until == "never" else parse_until(until)
-    given = {"budget": budget, "until": moment, "workers": workers, "notify": notify}
+    given = {"budget": limits, "until": moment, "workers": workers, "notify": notify}
     changes = {key: value for key, value in given.items() if value is not None}
     with OpenedSession(effective.settings) as session:
         store = _store(session)
@@ -84,10 +88,13 @@ def resume_command(
         settings = run_settings(store.plan(run), effective)
         if RunFolder.of(effective.settings.home, run).is_held():
             _refuse_what_needs_a_start(run, changes)
+            _refuse_what_winds_down(store, run)
             if changes or store.state(run) is not RunState.RUNNING:
                 note_start(store, run, changes)
             note(f"{run} goes on; watch it with: glossator run watch {run}")
             return
+    if limits:
+        llm_plan(settings, budget=limits)  # refuses one where nothing is asked of a model
     with OpenedSession(settings) as session:
         go(session, run, changes, detached=detach, machine=wants_json(as_json), ray=ray)
 
@@ -144,6 +151,20 @@ def _refuse_what_needs_a_start(run: str, changes: dict[str, Any]) -> None:
         raise UserError(
             f"the run {run} is going on, and {' and '.join(late)} can be changed at a start alone: "
             f"glossator run stop {run}, and when it has ended resume it"
+        )
+
+
+def _refuse_what_winds_down(store: LabellingRunStore, run: str) -> None:
+    """Workers that were told to end do not come back, and a coordinator starts others at its start alone."""
+    from glossator.errors import BusyError
+    from glossator.memory.run_liveness import living_workers
+    from glossator.records import RunState
+
+    going_on = store.state(run) in (RunState.RUNNING, RunState.PAUSED)
+    if not going_on or not living_workers(store.ledger, run):
+        raise BusyError(
+            f"a process of this machine is about to begin the run {run}, or to end it: wait until it has "
+            f"(glossator run status {run}), then repeat this command"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -39,13 +40,14 @@ def plan_command(
 
     plan = read_plan_file(file, effective)
     spent: dict[str, RunSpending] = {}
+    seconds = 0.0
     for number, step in enumerate(plan.steps, 1):
         note_if_heard(f"{number} of {len(plan.steps)}{': ' + step.words if step.words else ''}")
         with TaskProgress() as progress, OpenedSession(step.settings, progress) as session:
             if dry:
                 _say_what_would_be(session, plan.wish)
                 continue
-            budget = left_of(plan.wish.budget, spent.values())
+            budget = left_of(plan.wish.budget, spent.values(), seconds)
             if budget is None:
                 raise BudgetSpent(
                     f"the budget ({plan.wish.budget}) was spent by the runs before: raise it in "
@@ -53,7 +55,9 @@ def plan_command(
                 )
             with placement_on(ray, session):  # as in `run start`: what is wrong is said before anything
                 run = _step(session, plan.wish._replace(budget=budget))
+        begun = time.monotonic()
         spent[run.id] = _conduct(step, run, ray, machine=wants_json(as_json))
+        seconds += time.monotonic() - begun
 
 
 class _Step(NamedTuple):

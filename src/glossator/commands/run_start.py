@@ -149,7 +149,7 @@ def go(
         return
     from glossator.run_launch import detach
 
-    folder = detach(session.settings, run, changes, ray)
+    folder = detach(session, run, changes, ray)
     if machine:
         print_json_line({"run": run, "status": str(folder.status), "log": str(folder.log)})
         return
@@ -170,10 +170,9 @@ def conduct_and_say(
     """Conduct `run` to its end, and say how it ended; raises what its exit code asks for."""
     from glossator.report.terminal_run import status_line
     from glossator.run_coordinator import failure
-    from glossator.run_launch import conduct_run, placement_on
+    from glossator.run_launch import conduct_run
 
-    with placement_on(ray, session) as placement:
-        conducted = conduct_run(session, run, changes, placement)
+    conducted = conduct_run(session, run, changes, ray=ray)
     if machine:
         print_json_line(conducted.status.model_dump(mode="json"))
     else:

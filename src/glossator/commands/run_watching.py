@@ -11,9 +11,11 @@ from glossator.commands.run_control import Identity
 from glossator.commands.settings_flags import with_settings
 
 if TYPE_CHECKING:
+    from glossator.records import RunStatus
+    from glossator.run_folder import RunFolder
     from glossator.settings import EffectiveSettings
 else:
-    EffectiveSettings = Any
+    EffectiveSettings = RunFolder = RunStatus = Any
 
 
 @with_settings
@@ -48,6 +50,7 @@ def status_command(
     """Show how a run stands: progress, pace, spending, scores, failures, the latest labels."""
     from glossator.memory.labelling_runs import LabellingRunStore
     from glossator.report.terminal_run import status_view
+    from glossator.run_folder import RunFolder
     from glossator.run_launch import find_run
     from glossator.run_status import run_status
     from glossator.session import Session
@@ -55,6 +58,7 @@ def status_command(
     with Session(effective.settings) as session:
         run = find_run(LabellingRunStore(session.ledger()), identity)
         status = run_status(session.ledger(), run)
+    _say_if_abandoned(status, RunFolder.of(effective.settings.home, run))
     if wants_json(as_json):
         print_json_line(status.model_dump(mode="json"))
     else:
@@ -74,6 +78,7 @@ def watch_command(
     from glossator.memory.labelling_runs import LabellingRunStore
     from glossator.run_folder import RunFolder
     from glossator.run_launch import find_run
+    from glossator.run_status import run_status
     from glossator.run_watch import changes, moments, watch_live
     from glossator.session import Session
 
@@ -84,11 +89,19 @@ def watch_command(
         try:
             if sys.stdout.isatty() and not as_json:
                 watch_live(ledger, run, folder)
-                return
-            for status in changes(moments(ledger, run, folder)):
-                _print(status, as_json=as_json)
+            else:
+                for status in changes(moments(ledger, run, folder)):
+                    _print(status, as_json=as_json)
+            _say_if_abandoned(run_status(ledger, run), folder)
         except KeyboardInterrupt:
             note(f"{run} goes on unwatched")
+
+
+def _say_if_abandoned(status: RunStatus, folder: RunFolder) -> None:
+    """A machine that was switched off could not note that nobody is left."""
+    left = status.state.value == "running" and not any(worker.alive for worker in status.workers)
+    if left and not folder.is_held():
+        note(f"nobody is at {status.run}: go on with glossator run resume {status.run}")
 
 
 def _print(status: Any, *, as_json: bool) -> None:

@@ -108,7 +108,8 @@ def cost_section(report: RunReport) -> Section:
 def spending_words(report: RunReport) -> str:
     """The bill in one sentence, with what could not be accounted for."""
     spent = report.cost.spending
-    words = f"{count(spent.calls)} calls were made, {count(spent.tokens)} tokens, {usd_words(spent.usd)}."
+    money = "price unknown" if spent.usd is None else usd_words(spent.usd)
+    words = f"{count(spent.calls)} calls were made, {count(spent.tokens)} tokens, {money}."
     if spent.unaccounted_calls:
         words += (
             f" Up to {count(spent.unaccounted_calls)} more ({usd_words(spent.unaccounted_usd)}) were in"

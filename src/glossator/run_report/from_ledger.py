@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from glossator.memory.labelling_runs import LabellingRunStore
 from glossator.memory.ledger import Ledger
 from glossator.memory.run_figures import ended_times
-from glossator.memory.run_workers import RunWorkers
 from glossator.memory.work_queue import WorkQueue
 from glossator.probes.cofiring import Cofiring, cofiring
 from glossator.probes.split_view import ExploreView
@@ -15,6 +14,7 @@ from glossator.records import Contradiction, FeatureCard, ItemState, RunItem, Ru
 from glossator.run_report.building import build_run_report
 from glossator.run_report.earlier_run import EarlierRun
 from glossator.run_report.label_twins import Directions, Embed
+from glossator.run_status import run_spending
 
 _SHOWN = (ItemState.DONE, ItemState.SKIPPED)
 """A skipped feature may have a card of an earlier run."""
@@ -70,7 +70,7 @@ def ledger_run_report(
         store.events(run),
         _cards(ledger, items),
         ledger.evidence,
-        spending=RunWorkers(ledger, run).spending(),
+        spending=run_spending(ledger, run),
         ended=ended_times(ledger, run),
         directions=directions,
         cofiring=None if view is None else together,
