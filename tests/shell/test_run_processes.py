@@ -108,7 +108,7 @@ def test_two_workers_do_each_feature_once_and_one_that_is_killed_is_replaced(
         items = list(WorkQueue(ledger, status.run).items())
         assert ledger.counts().cards == status.counts.done
     assert {i.state for i in items} <= {ItemState.DONE, ItemState.SKIPPED}
-    assert len({i.worker for i in items if i.state is ItemState.DONE}) >= 2
+    assert any(i.attempts > 1 and i.state is ItemState.DONE for i in items)  # what the killed one had
     assert "another takes its place" in err
     happened = kinds(home, status.run)
     assert RunEventKind.WORKER_LOST in happened

@@ -268,4 +268,4 @@ def test_each_step_is_one_tool_or_the_reply(at: Desk) -> None:
     chat = ScriptedChat(following(*calls, reply(FOUND)))
     answer: Answer = at.ask(LEGAL, chat, limits=OrchestratorLimits(steps=13, tool_calls=20))
     assert len(answer.tried) == 12
-    assert answer.enough
+    assert len(chat.requests) == 13
