@@ -248,7 +248,7 @@ def test_a_megabyte_of_rubbish_takes_no_time(piece: str) -> None:
         read_verdicts(reply, 1)
         read_json(reply, Told)
         read_choice(reply, 5)
-        assert time.process_time() - begun < 4.0, f"{piece!r}: four readings, each call checked for types"
+        assert time.process_time() - begun < 20.0, f"{piece!r}: four readings, each call checked for types"
 
 
 def token(text: str, **alternatives: float) -> AnswerToken:

@@ -129,10 +129,10 @@ def test_the_embedded_prober_finds_functions_exceptions_and_second_concepts() ->
 
 @pytest.mark.slow
 def test_the_embedded_prober_on_every_kind() -> None:
-    functions = generate(8, 40)
+    functions = generate(8, 20)
     solved = [(f, box := box_of(f), investigate_embedded(box)) for f in functions]
     shares = [grade(s.form, f).value > 0.9 for f, _, s in solved if s.form is not None]
-    assert sum(shares) >= 36
+    assert sum(shares) >= 18
 
 
 def test_answers_repeat_exactly() -> None:

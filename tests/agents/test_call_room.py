@@ -95,7 +95,8 @@ def test_who_waits_for_a_cancelled_asker_asks_itself() -> None:
     async def run() -> None:
         calls = room(endpoint)
         first = asyncio.create_task(calls.ask(question(), read))
-        await asyncio.sleep(0.01)
+        while not endpoint.requests:
+            await asyncio.sleep(0.001)
         second = asyncio.create_task(calls.ask(question(), read))
         impatient = asyncio.create_task(calls.ask(question(), read))
         await asyncio.sleep(0.01)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
+from glossator.agents.scorers import leakage
 from glossator.agents.scorers.leakage import quotes
 
 WINDOWS = (
@@ -46,15 +47,33 @@ def test_a_run_never_goes_across_windows_nor_part_of_a_word() -> None:
     assert quotes("big cats chase mice", ["the big cats chase mices"]) is None
 
 
-def test_many_windows_take_no_time() -> None:
+def test_many_windows_are_searched_twice_a_word_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[CountedLine] = []
+
+    def counted(texts: Sequence[str]) -> str:
+        lines.append(CountedLine(one_line(texts)))
+        return lines[-1]
+
+    one_line = leakage._one_line
+    monkeypatch.setattr(leakage, "_one_line", counted)
     rng = np.random.default_rng(0)
     words = np.array([f"w{i}" for i in range(50)])
     texts = [" ".join(rng.choice(words, 32)) for _ in range(2_000)]
     label = " ".join(rng.choice(words, 50))
-    began = time.perf_counter()
     quotes(label, texts)
     quotes("w1 " * 60, ["w1 " * 32] * 2_000)
-    assert time.perf_counter() - began < 2.0
+    assert 50 <= lines[0].searches <= 2 * 50
+    assert 60 <= lines[1].searches <= 2 * 60
+
+
+class CountedLine(str):
+    """Counts how often something is looked for in it."""
+
+    searches = 0
+
+    def __contains__(self, part: str) -> bool:
+        self.searches += 1
+        return super().__contains__(part)
 
 
 def test_the_longest_run_is_that_of_a_slow_search() -> None:

@@ -46,11 +46,6 @@ def found(home: Path, *arguments: str) -> dict[str, Any]:
     return json.loads(line)
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("causes-home")
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_strength_is_matched_and_columns_differ(home: Path) -> None:

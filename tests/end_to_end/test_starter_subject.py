@@ -38,11 +38,6 @@ def glossator(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("starter-home")
-
-
-@pytest.fixture(scope="module")
 def labelled(home: Path) -> list[FeatureCard]:
     """Five features labelled on 60,000 tokens."""
     done = glossator(home, "label", "--features", FEATURES, "--tokens", "60000", "--out", str(home / "out"))

@@ -30,7 +30,7 @@ def request(**changes: Any) -> ChatRequest:
 
 
 def endpoint_of(
-    cassette: Cassette, *, timeout: float = 5.0, key_variable: str | None = None
+    cassette: Cassette, *, timeout: float = 60.0, key_variable: str | None = None
 ) -> LangChainEndpoint:
     spec = ModelSpec.parse("my-model", base_url=cassette.base_url, key_variable=key_variable)
     endpoint = open_endpoint(spec, timeout=timeout)

@@ -38,7 +38,7 @@ def endpoint(chat: Any, asked: list[ChatRequest] | None = None) -> LangChainEndp
         return chat
 
     to = Addressee("claude", "anthropic", "set ANTHROPIC_API_KEY")
-    return LangChainEndpoint(Connection(chat_of, to, "anthropic:claude"), None, timeout=5.0)
+    return LangChainEndpoint(Connection(chat_of, to, "anthropic:claude"), None, timeout=60.0)
 
 
 def test_an_answer_in_blocks_is_read_without_its_thinking() -> None:

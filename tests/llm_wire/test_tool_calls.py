@@ -76,7 +76,7 @@ def provider(chat: Any) -> LangChainEndpoint:
         return chat
 
     to = Addressee("claude", "anthropic", "set ANTHROPIC_API_KEY")
-    return LangChainEndpoint(Connection(chat_of, to, "anthropic:claude"), None, timeout=5.0)
+    return LangChainEndpoint(Connection(chat_of, to, "anthropic:claude"), None, timeout=60.0)
 
 
 def test_other_providers_bind_tools_or_do_without() -> None:

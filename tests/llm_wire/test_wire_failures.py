@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import time
 from datetime import UTC, datetime
 
 import pytest
@@ -22,7 +21,7 @@ KEY = "sk-proj-ThisIsTheKey0123456789"
 OTHER_KEY = "sk-openai-NotForOthers"
 
 
-def failure(name: str, *, timeout: float = 5.0) -> CallFailure:
+def failure(name: str, *, timeout: float = 60.0) -> CallFailure:
     with playing(name) as cassette, pytest.raises(CallFailure) as raised:
         ask(endpoint_of(cassette, timeout=timeout), request())
     assert len(cassette.heard) == 1  # trying again is for the call room
@@ -58,9 +57,7 @@ def test_every_failure_has_its_reason(
 
 
 def test_an_endpoint_that_hangs_is_given_up_in_time() -> None:
-    started = time.perf_counter()
-    found = failure("hang", timeout=0.4)
-    assert time.perf_counter() - started < 2.5
+    found = failure("hang", timeout=0.4)  # it would answer after three seconds
     assert (found.reason, found.retryable) == (UnscoredReason.TIMED_OUT, True)
 
 
@@ -68,7 +65,7 @@ def test_an_endpoint_that_is_not_there_is_unreachable() -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{held.getsockname()[1]}/v1"
-    endpoint = open_endpoint(ModelSpec.parse("my-model", base_url=url), timeout=5.0)
+    endpoint = open_endpoint(ModelSpec.parse("my-model", base_url=url), timeout=60.0)
     with pytest.raises(CallFailure) as raised:
         ask(endpoint, request())
     assert (raised.value.reason, raised.value.retryable) == (UnscoredReason.UNREACHABLE, True)
@@ -118,7 +115,7 @@ def test_openai_itself_gets_its_own_key(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("OPENAI_API_KEY", OTHER_KEY)
     with playing("verdict_with_logprobs") as cassette:
         monkeypatch.setenv("OPENAI_BASE_URL", cassette.base_url)
-        ask(open_endpoint(ModelSpec.parse("openai:gpt-5-mini"), timeout=5.0), request())
+        ask(open_endpoint(ModelSpec.parse("openai:gpt-5-mini"), timeout=60.0), request())
     [heard] = cassette.heard
     assert heard.headers["authorization"] == f"Bearer {OTHER_KEY}"
     assert heard.path == "/v1/chat/completions"

@@ -139,7 +139,7 @@ def test_processes_may_upgrade_at_once(tmp_path: Path) -> None:
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(200)
     assert [p.exitcode for p in processes] == [0, 0, 0]
     with Ledger.open(path) as ledger:
         assert CallStore(ledger).count() == 3

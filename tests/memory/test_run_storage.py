@@ -56,18 +56,24 @@ def writing(place: Path, run: str, *, checkpoint: bool) -> Generator[subprocess.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
     try:
-        assert process.stdout is not None
-        process.stdout.readline()
+        written(process, 1)
         yield process
     finally:
         process.kill()
         process.wait()
 
 
+def written(process: subprocess.Popen[str], batches: int) -> None:
+    """Wait until so many more were written."""
+    assert process.stdout is not None
+    for _ in range(batches):
+        assert process.stdout.readline(), "it has ended"
+
+
 def snapshot(process: subprocess.Popen[str], place: Path, to: Path) -> Path:
     """The ledger's files as they stand in one moment, without what is shared in memory."""
     process.send_signal(signal.SIGSTOP)
-    time.sleep(0.01)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
     to.mkdir()
     for ending in ("", "-wal"):
         if Path(f"{place}{ending}").exists():
@@ -96,11 +102,12 @@ def sound(place: Path, run: str) -> int:
 def test_a_ledger_copied_at_any_moment_is_sound(tmp_path: Path) -> None:
     place, chance = tmp_path / "l.sqlite", random.Random(1)
     with Ledger.open(place) as ledger:
-        run = started_run(ledger, 5000)
+        run = started_run(ledger, 2000)
     with writing(place, run, checkpoint=True) as process:
         copies: list[Path] = []
         for number in range(5):
-            time.sleep(chance.uniform(0.05, 0.4))
+            written(process, chance.randint(5, 60))
+            time.sleep(chance.uniform(0.0, 0.05))  # anywhere in what it writes next
             copies.append(snapshot(process, place, tmp_path / str(number)))
     done = [sound(copy, run) for copy in copies]
     assert done == sorted(done)
@@ -116,7 +123,7 @@ def test_a_torn_end_of_the_log_costs_whole_features_alone(tmp_path: Path, tail: 
     with Ledger.open(place) as ledger:
         run = started_run(ledger, 600)
     with writing(place, run, checkpoint=False) as process:
-        time.sleep(1.0)
+        written(process, 60)
         whole = snapshot(process, place, tmp_path / "whole")
     log = Path(f"{whole}-wal").read_bytes()
     assert len(log) > 50_000

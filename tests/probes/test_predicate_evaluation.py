@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 import numpy as np
 import pytest
@@ -219,6 +218,7 @@ def test_what_re2_does_not_read_is_a_user_error(pattern: str) -> None:
         evaluate(WordMatches(pattern=pattern), text_of([[1]]))
 
 
+@pytest.mark.timeout(60)  # elsewhere it would never end
 def test_a_pattern_that_explodes_elsewhere_is_linear_here() -> None:
     vocabulary = Vocabulary(("a" * 4000 + "!",))
     text = TokenText(
@@ -228,6 +228,4 @@ def test_a_pattern_that_explodes_elsewhere_is_linear_here() -> None:
         [DocumentInfo("d", "", "")],
         vocabulary,
     )
-    began = time.perf_counter()
     assert not evaluate(TokenMatches(pattern="^(a+)+$"), text).any()
-    assert time.perf_counter() - began < 1

@@ -22,7 +22,7 @@ from glossator.run_placement import WorkerOutcome
 from glossator.settings import Settings
 from tests.shell.shell_fixtures import FakeLabeller, tiny_project
 
-QUICK = WorkerTimes(lease=5.0, beat=0.2, look=0.05, tick=0.02)
+QUICK = WorkerTimes(beat=0.2, look=0.05, tick=0.02)
 
 
 class ScriptedWork:

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +24,15 @@ def glossator_process(*arguments: str, **extra: str) -> subprocess.CompletedProc
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
 
 
+def processor_seconds(*arguments: str) -> float:
+    """What a Python takes of the processor, whatever else the machine does."""
+    before = os.times()
+    environment = os.environ | {"PYTHONPATH": SOURCE}
+    subprocess.run([sys.executable, *arguments], capture_output=True, check=True, env=environment)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
 def test_every_setting_is_a_flag_with_its_help() -> None:
     fields = {name: field.description for name, field in Settings.model_fields.items()}
     assert {flag.key: flag.help for flag in SETTING_FLAGS} == fields
@@ -38,17 +46,12 @@ def test_help_imports_nothing_heavy_and_answers_at_once() -> None:
     environment = os.environ | {"PYTHONPATH": SOURCE}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert "heavy: []" in done.stdout, done.stdout + done.stderr
-    taken: list[float] = []
-    for _ in range(5):  # the best of five: other work on the machine is not ours to answer for
-        before = os.times()
-        started = time.perf_counter()
-        assert "label" in glossator_process("--help").stdout
-        elapsed, after = time.perf_counter() - started, os.times()
-        processor = (
-            after.children_user + after.children_system - before.children_user - before.children_system
-        )
-        taken.append(min(elapsed, processor))
-    assert min(taken) < 0.5
+    assert "label" in glossator_process("--help").stdout
+    own = min(processor_seconds("-m", "glossator", "--help") for _ in range(3))
+    tools = min(processor_seconds("-c", "import pydantic, rich.console, typer") for _ in range(3))
+    assert own < 4.5 * tools, (
+        "it is about 2.7 times what these three take; with an ORM or torch it is more than 5"
+    )
 
 
 def test_commands_are_listed_and_the_version_is_told() -> None:

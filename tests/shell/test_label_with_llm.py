@@ -19,7 +19,7 @@ from tests.llm_wire.scripted_server import ScriptedServer, serving
 from tests.shell.shell_fixtures import tiny_project
 
 KEY = "sk-proj-ThisIsTheKey0123456789"
-FEATURES, MANY = "0-3", "0-23"
+FEATURES, MANY = "0-3", "0-11"
 
 
 def label(asked: Asked) -> str:

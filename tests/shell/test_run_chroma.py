@@ -19,6 +19,17 @@ from tests.shell.run_fixtures import ScriptedWork, install, own_ledger, standing
 pytestmark = pytest.mark.slow
 
 
+def wait_for(url: str) -> None:
+    """Until the server at `url` answers; it loads much first."""
+    until = time.monotonic() + 200.0
+    while True:
+        try:
+            return server_answers(url)
+        except StorageError:
+            assert time.monotonic() < until, "the server did not come up"
+            time.sleep(0.1)
+
+
 @pytest.fixture
 def chroma(tmp_path: Path) -> Iterator[str]:
     """URL of a server of its own."""
@@ -30,12 +41,7 @@ def chroma(tmp_path: Path) -> Iterator[str]:
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(300):
-            try:
-                server_answers(url)
-                break
-            except StorageError:
-                time.sleep(0.1)
+        wait_for(url)
         yield url
     finally:
         server.kill()

@@ -27,7 +27,7 @@ from tests.shell.test_investigate_command import Project
 from tests.shell.test_run_worker_shell import ordered, settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-FEATURES, KILLS, SLOTS = 12, 5, 4
+FEATURES, KILLS, SLOTS = 8, 3, 4
 
 
 class Night(NamedTuple):

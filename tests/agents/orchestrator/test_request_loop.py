@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -264,10 +263,9 @@ def test_a_conversation_is_carried_on_in_short(at: Desk) -> None:
     assert re.search(r"^K1\|feature 812 fires on 0.42 % of tokens \[e-[0-9a-f]{12}\]\|K1$", asked, re.M)
 
 
-def test_the_loop_itself_is_quick(at: Desk) -> None:
+def test_each_step_is_one_tool_or_the_reply(at: Desk) -> None:
     calls = [act("feature_card", feature=n) for n in range(12)]
     chat = ScriptedChat(following(*calls, reply(FOUND)))
-    began = time.perf_counter()
     answer: Answer = at.ask(LEGAL, chat, limits=OrchestratorLimits(steps=13, tool_calls=20))
     assert len(answer.tried) == 12
-    assert (time.perf_counter() - began) / 13 < 0.25, "50 ms on a quiet machine"
+    assert len(chat.requests) == 13
