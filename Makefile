@@ -38,8 +38,9 @@ lint: $(VENV)/.ready-dev
 types: $(VENV)/.ready-dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+# Two processes, a file of tests in one of them; more than one thread in each would only get in the way.
 fast-tests: $(VENV)/.ready-dev
-	$(BIN)/pytest -q -m "not slow and not gpu and not vllm"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not gpu and not vllm"
 
 assets: $(VENV)/.ready ## fetch the starter subject and embedder into the cache
 	@$(BIN)/python -m glossator.starter_assets
