@@ -188,13 +188,13 @@ def test_a_limit_on_time_is_for_all_runs_together(
     monkeypatch.chdir(tmp_path)
     work, home = ScriptedWork(), tmp_path / "home"
     install(work, monkeypatch)
-    work.before = lambda _: time.sleep(0.6)
+    work.before = lambda _: time.sleep(0.2)
     flags = own_ledger(project, home)
     at = flags.index("--dictionary")
-    run_table = "[run]\nfeatures = '0'\nbudget = '0.5s'\n"
+    run_table = "[run]\nfeatures = '0-9'\nbudget = '0.3s'\n"
     file = written(tmp_path, f"{run_table}[sweep]\ndictionary = ['neurons:1', 'neurons:0']\n")
     plan = ["run", "plan", str(file), *flags[:at], *flags[at + 2 :], "--explainer", "m"]
     assert run([*plan, "--base-url", "http://127.0.0.1:1"]) == 1
-    assert "(0.5s) was spent by the runs before" in capsys.readouterr().err
+    assert "(0.3s) was spent by the runs before" in capsys.readouterr().err
     with ledger_of(home) as ledger:
         assert len(LabellingRunStore(ledger).all()) == 1
