@@ -9,6 +9,7 @@ import pytest
 
 from glossator.errors import StorageError, UserError
 from glossator.exports.context import ExportContext, ExportKind, safe_corpus_name
+from glossator.exports.csv_table import EMPTY_LABELS
 from glossator.exports.export import export_cards
 from glossator.exports.staged_folder import MARK, staged_folder
 from glossator.records import Explanation, FeatureCard, FeatureNames, LlmSpending
@@ -48,6 +49,21 @@ def test_a_row_a_feature_with_the_headline_score(tmp_path: Path) -> None:
             assert (float(row["low"]), float(row["high"])) == (score.interval.low, score.interval.high)
             assert int(row["n_positive"]) == score.n_positive
             assert float(row["shuffled"]) == pytest.approx(0.513)
+            assert row["shuffled_n_positive"] == row["n_positive"]
+            assert row["shuffled_n_negative"] == "7"
+
+
+def test_the_features_without_a_label_have_rows_and_it_is_said(tmp_path: Path) -> None:
+    cards = fake_cards()
+    without = [c for c in cards if c.verdict.kind.value == "abstained"]
+    said = export_cards(ExportKind.CSV, tmp_path / "out", cards, evidence=lambda _: None, context=CONTEXT)
+    assert without
+    assert said.features == len(cards)
+    assert said.left_out == {EMPTY_LABELS: len(without)}
+    assert (
+        export_cards(ExportKind.CSV, tmp_path / "none", [], evidence=lambda _: None, context=CONTEXT).left_out
+        == {}
+    )
 
 
 @pytest.mark.parametrize("label", ['=HYPERLINK("http://x")', "+1", "-2+3", "@SUM(A1)", "\t=1", "  =1", "＝1"])

@@ -21,9 +21,10 @@ FILE = "labels.csv"
 COLUMNS = (
     "index", "feature", "label", "verdict", "reason", "author", "method", "score", "negatives", "reader",
     "value", "low", "high", "interval_method", "n_positive", "n_negative", "n_unscored",
-    "shuffled", "empty", "embedded_analyst", "hard_value", "f1", "density", "n_firings", "max_activation",
-    "llm_calls", "input_tokens", "output_tokens", "usd",
+    "shuffled", "shuffled_n_positive", "shuffled_n_negative", "empty", "embedded_analyst", "hard_value",
+    "f1", "density", "n_firings", "max_activation", "llm_calls", "input_tokens", "output_tokens", "usd",
 )  # fmt: skip
+EMPTY_LABELS = "labels that do not stand (their features have rows, with the reason)"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 Cell = str | int | float | None
 
@@ -40,9 +41,10 @@ def write_csv(folder: Path, cards: Iterable[FeatureCard]) -> ExportReport:
         for card in cards:
             row = _row(card, tally.count(card))
             stream.write(_line([_safe(row.get(column)) for column in COLUMNS]))
+    empty = tally.features - tally.labels
     return ExportReport(
         kind=ExportKind.CSV, features=tally.features, labels=tally.labels, files=(FILE,),
-        rows={"features": tally.features}, left_out=tally.abstained,
+        rows={"features": tally.features}, left_out={EMPTY_LABELS: empty} if empty else {},
     )  # fmt: skip
 
 
@@ -71,7 +73,7 @@ def _row(card: FeatureCard, label: Explanation | None) -> Mapping[str, Cell]:
 
 def _score_cells(score: Score) -> Mapping[str, Cell]:
     named = {name: baseline_of(score, name) for name in BaselineName}
-    interval = score.interval
+    interval, shuffled = score.interval, named[BaselineName.SHUFFLED]
     return {
         "score": f"{score.method.value} {score.metric.value}",
         "negatives": score.negatives.value,
@@ -83,6 +85,8 @@ def _score_cells(score: Score) -> Mapping[str, Cell]:
         "n_positive": score.n_positive,
         "n_negative": score.n_negative,
         "n_unscored": sum(score.unscored.values()),
+        "shuffled_n_positive": shuffled and shuffled.n_positive,
+        "shuffled_n_negative": shuffled and shuffled.n_negative,
     } | {name.value: found and found.value for name, found in named.items()}
 
 
