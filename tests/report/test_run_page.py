@@ -11,6 +11,7 @@ from glossator.records import FeatureCard, RunHistory, RunReport
 from glossator.report.run_document import Row
 from glossator.report.run_lines import report_lines
 from glossator.report.run_markdown import plain, run_report_markdown
+from glossator.report.run_outcome_sections import spending_words
 from glossator.report.run_page import render_run_report, run_document, write_run_page
 from glossator.run_report import EarlierRun
 from tests.report.page_reading import Page
@@ -200,6 +201,13 @@ def test_what_was_spent_without_account_is_said(html: str) -> None:
     text = Page(html).text
     assert "Up to 37 more" in text
     assert "the budget counts them as spent" in text
+
+
+def test_where_the_price_is_unknown_nothing_is_said_to_cost_nothing(report: RunReport) -> None:
+    spent = report.cost.spending.model_copy(update={"usd": None, "unaccounted_usd": 0.0})
+    unknown = report.model_copy(update={"cost": report.cost.model_copy(update={"spending": spent})})
+    assert "price unknown. Up to 37 more were in flight" in spending_words(unknown)
+    assert "Up to 37 more ($0.0021) were in flight" in spending_words(report)
 
 
 def test_the_share_of_false_labels_is_said(html: str, report: RunReport) -> None:

@@ -111,10 +111,10 @@ def spending_words(report: RunReport) -> str:
     money = "price unknown" if spent.usd is None else usd_words(spent.usd)
     words = f"{count(spent.calls)} calls were made, {count(spent.tokens)} tokens, {money}."
     if spent.unaccounted_calls:
+        worth = "" if spent.usd is None else f" ({usd_words(spent.unaccounted_usd)})"
         words += (
-            f" Up to {count(spent.unaccounted_calls)} more ({usd_words(spent.unaccounted_usd)}) were in"
-            " flight when workers were killed: whether they were paid is not known, so the budget counts them"
-            " as spent."
+            f" Up to {count(spent.unaccounted_calls)} more{worth} were in flight when"
+            " workers were killed: whether they were paid is not known, so the budget counts them as spent."
         )
     return words
 
