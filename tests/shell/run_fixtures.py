@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +24,8 @@ from glossator.run_placement import WorkerOutcome
 from glossator.settings import Settings
 from tests.shell.shell_fixtures import FakeLabeller, tiny_project
 
+FEATURES = "0-9"
+"""A selection of the tiny project, some of which can be labelled."""
 QUICK = WorkerTimes(beat=0.2, look=0.05, tick=0.02)
 
 
@@ -97,3 +101,8 @@ def latest(home: Path) -> str:
 def kinds(home: Path, identity: str) -> list[RunEventKind]:
     with ledger_of(home) as ledger:
         return [stored.event.kind for stored in LabellingRunStore(ledger).events(identity)]
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """The JSON lines that a command printed."""
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,39 +17,13 @@ from glossator.records import (
     RunStatus,
 )
 from tests.shell.run_fixtures import (
+    FEATURES,
     ScriptedWork,
-    install,
     kinds,
     latest,
     ledger_of,
-    own_ledger,
-    standing_project,
+    lines,
 )
-
-FEATURES = "0-9"
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    return standing_project(tmp_path_factory.mktemp("project"))
-
-
-@pytest.fixture
-def work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedWork:
-    monkeypatch.chdir(tmp_path)
-    scripted = ScriptedWork()
-    install(scripted, monkeypatch)
-    return scripted
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def flags(project: list[str], home: Path) -> list[str]:
-    return own_ledger(project, home)
 
 
 def stopping(flags: list[str]) -> Callable[[int], None]:
@@ -61,10 +33,6 @@ def stopping(flags: list[str]) -> Callable[[int], None]:
         run(["run", "stop", *flags])
 
     return stop
-
-
-def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 def test_stopping_ends_it_with_1_and_pausing_lets_it_rest(
