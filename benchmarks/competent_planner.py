@@ -78,7 +78,7 @@ def _text(step: _Step) -> str:
 
 def _seen(asked: Asked) -> _Sight:
     said = asked.question
-    request = (_REQUEST.search(said) or re.match("()", ""))[1]  # pyright: ignore[reportOptionalSubscript]
+    request = found[1] if (found := _REQUEST.search(said)) else ""
     offered = [t.name for t in asked.request.tools] or _TOOL.findall(said)
     called = {m[1] + m[2]: "failed" not in m[3] and m[3] != ": 0 facts" for m in _CALL.finditer(said)}
     return _Sight(request, frozenset(offered), called, _FACT.findall(said), " ".join(_EARLIER.findall(said)))

@@ -62,12 +62,8 @@ def call_key(identity: str, request: ChatRequest) -> str:
 
 
 def packed(reply: ChatReply) -> str:
-    """`reply`'s text, ending, token probabilities (to 5 decimals) and tool calls as compact JSON."""
-    reply = as_stored(reply)
-    tokens = [
-        [t.token, _round(t.logprob), [[a.token, _round(a.logprob)] for a in t.alternatives]]
-        for t in reply.tokens
-    ]
+    """Text, ending, token probabilities and tool calls as compact JSON, of a `reply` made by `as_stored`."""
+    tokens = [[t.token, t.logprob, [[a.token, a.logprob] for a in t.alternatives]] for t in reply.tokens]
     body: list[object] = [reply.text]
     if tokens or reply.tool_calls or reply.finish is not Finish.STOP:
         body.append(reply.finish.value)

@@ -87,9 +87,6 @@ def test_texts(bench: Workbench, given: TestTexts) -> ToolResult:
     return ToolResult(tuple(Fact(words, evidence.id, (feature,)) for words in told), (evidence,))
 
 
-test_texts.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]
-
-
 def run_texts(
     bench: Workbench,
     feature: int,
